@@ -1,0 +1,357 @@
+"""Measure any model on any folder of color pictures.
+
+Every picture is turned gray, colored by the model and compared with itself as it was. Two other
+ways to color stand beside the model in every result: *gray* (a* = b* = 0) and *mean color* (the
+true mean a*, b* of each picture).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinct import libvips, memory, metrics, report_html, subjects
+from tinct.errors import SaveError, TinctError, UsageError
+from tinct.scores import (
+    FIGURES,
+    Failure,
+    Judge,
+    PictureScore,
+    Results,
+    Sample,
+    figures_of,
+    pool,
+)
+from tinct.subjects import Rgb, Subject
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+SAMPLES = 4
+"""How many best, median and worst pictures the HTML report shows."""
+SAMPLE_SIDE = 320
+PROTOCOL = (
+    "The truth is the file as 8-bit sRGB: upright, profile applied, transparency on white.",
+    "The input is gray made from the truth's L*, 8 bit; the output is 8 bit, at the full size.",
+    "Each figure is computed per picture over all its pixels; rows are means over pictures, every "
+    "picture counting the same (PSNR median, peak memory: as their names say).",
+    "Row gray: a* = b* = 0. Row mean color: the true mean a*, b* of the picture everywhere, chroma "
+    "lowered at constant L* where sRGB cannot show it.",
+    "CIEDE2000 with kL = kC = kH = 1 on CIE Lab (D65); PSNR over the three sRGB channels, equal "
+    "pictures count as 100 dB; SSIM with an 11 x 11 Gaussian of sigma 1.5, mean of the three sRGB "
+    "channels; a*b* RMSE over pixels and both channels.",
+    "Colorfulness (Hasler and Suesstrunk 2003), signed: sqrt(std(rg)^2 + std(yb)^2) + 0.3 "
+    "sqrt(mean(rg)^2 + mean(yb)^2), rg = R - G, yb = (R + G) / 2 - B, 0..255; its share is the "
+    "mean over pictures divided by the truth's mean.",
+    "Seconds: from gray array to color array, after one run that does not count. Peak memory: "
+    "resident memory of the whole process while it colored, loaded judges included.",
+)
+
+
+Painter = Callable[[Subject], Rgb]
+
+
+def evaluate(
+    folder: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] = "photo",
+    hints: int = 0,
+    limit: int | None = None,
+    quality: str = "balanced",
+    seed: int = 0,
+    judges: Literal["auto", "none"] | Sequence[Judge] = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Results:
+    """Measure a model bundle on a folder of color pictures.
+
+    A picture that fails is listed in the results and not counted; when they are written,
+    :meth:`Results.raise_failures` makes it an error.
+
+    Args:
+        folder: color pictures, folders below are not read.
+        model: name or path of the bundle.
+        hints: points per picture whose true color the model is told, at random places, the same for
+            the same file name and ``seed``.
+        limit: score only so many pictures, evenly spaced in the order of names.
+        quality: ``fast``, ``balanced`` or ``best``.
+        seed: of the hints' places.
+        judges: networks that look at the pictures: those at hand (``auto``), none, or given ones.
+        device: as for :class:`tinct.Colorizer`.
+        threads: as for :class:`tinct.Colorizer`.
+        progress: called with (pictures done, pictures in all).
+
+    Returns:
+        The figures, per picture and pooled.
+
+    Raises:
+        UsageError: the folder holds no picture, a setting is wrong, or the model takes no hints.
+        ModelError: the bundle is missing or damaged.
+        DeviceError: the device is not available.
+    """
+    from tinct.colorizer import Colorizer  # noqa: PLC0415
+
+    from tinct import bundle  # noqa: PLC0415
+
+    if hints < 0:
+        raise UsageError(f"{hints} hints cannot be given; ask for 0 or more.")
+    found = bundle.find_bundle(model)
+    manifest = found.manifest
+    if hints and not manifest.takes_hints:
+        raise UsageError(f"The model {manifest.name!r} takes no hints; evaluate it without.")
+    colorizer = Colorizer(found.path, device=device, threads=threads)
+
+    def painter(subject: Subject) -> Rgb:
+        points = subjects.random_hints(subject, count=hints, seed=seed)
+        return np.asarray(colorizer(subject.gray, hints=points, quality=quality))
+
+    protocol = list(PROTOCOL)
+    if hints:
+        protocol.append(
+            f"{hints} point hints per picture at uniformly random places (seed {seed} and the "
+            "file's name), each with the truth's mean Lab color in a square of "
+            f"{subjects.HINT_PATCH:.0%} of the short side, at least 3 pixels."
+        )
+    return score(
+        folder,
+        painter=painter,
+        system=manifest.name if not hints else f"{manifest.name}, {hints} hints",
+        model={
+            "name": manifest.name,
+            "sha256": manifest.sha256,
+            "family": manifest.family,
+            "parameters": manifest.parameters,
+        },
+        settings={"quality": quality, "hints": hints, "seed": seed, "limit": limit},
+        protocol=protocol,
+        limit=limit,
+        judges=judges,
+        progress=progress,
+    )
+
+
+def score(
+    folder: str | os.PathLike[str],
+    *,
+    painter: Painter,
+    system: str,
+    model: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    protocol: Sequence[str] = PROTOCOL,
+    limit: int | None = None,
+    judges: Literal["auto", "none"] | Sequence[Judge] = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> Results:
+    """Measure anything that colors: the part of :func:`evaluate` that knows no models.
+
+    Args:
+        folder: color pictures, folders below are not read.
+        painter: colors one subject; a :class:`TinctError` from it counts as that picture's failure.
+        system: what is tested, for people.
+        model: what to note about the model.
+        settings: what to note about the settings.
+        protocol: what was done, in sentences.
+        limit: as for :func:`evaluate`.
+        judges: as for :func:`evaluate`.
+        progress: as for :func:`evaluate`.
+
+    Returns:
+        The figures, per picture and pooled.
+
+    Raises:
+        UsageError: the folder holds no picture, or the limit is below 1.
+    """
+    files = subjects.list_pictures(folder, limit=limit)
+    chosen, notes = _choose_judges(judges)
+    pictures: list[PictureScore] = []
+    failures: list[Failure] = []
+    warm = False
+    for done, path in enumerate(files):
+        if progress is not None:
+            progress(done, len(files))
+        try:
+            subject = subjects.open_subject(path)
+            if not warm:
+                painter(subject)
+                warm = True
+            pictures.append(_score_picture(subject, painter, chosen))
+        except TinctError as error:
+            failures.append(Failure(path.name, str(error)))
+    if progress is not None:
+        progress(len(files), len(files))
+    rows = pool(pictures)
+    if any(j.name == "classifier" for j in chosen) and pictures:
+        named = sum("classifier_loss" in picture.rows["truth"] for picture in pictures)
+        if named < len(pictures):
+            notes.append(
+                f"classifier: {named} of {len(pictures)} file names begin with an ImageNet id."
+            )
+    return Results(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        tinct=_version(),
+        system=system,
+        model=model,
+        folder=Path(folder).resolve().name,
+        settings=dict(settings or {}),
+        protocol=[*protocol, *(judge.protocol for judge in chosen)],
+        notes=notes,
+        machine=_machine(),
+        failures=failures,
+        rows=rows,
+        pictures=pictures,
+        samples=tuple(_samples(files, pictures, painter)),
+    )
+
+
+def write_json(results: Results, path: str | os.PathLike[str]) -> None:
+    """Write the results as JSON; :meth:`Results.to_json` documents the keys.
+
+    Raises:
+        SaveError: the file cannot be written.
+    """
+    _write(json.dumps(results.to_json(), indent=1, allow_nan=False) + "\n", Path(path))
+
+
+def write_html(results: Results, path: str | os.PathLike[str]) -> None:
+    """Write the results as one HTML page with the best, median and worst pictures in it.
+
+    Raises:
+        SaveError: the file cannot be written.
+    """
+    _write(report_html.render(results), Path(path))
+
+
+def table(results: Results) -> Table:
+    """Return the pooled rows as a table for the terminal: a line per figure, a column per row."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    counts = f"n = {results.n}, failures = {len(results.failures)}"
+    drawn = Table(title=Text(f"{results.system} on {results.folder}: {counts}"))
+    drawn.add_column("")
+    for row in results.rows:
+        style = "bold" if row == "ours" else ""
+        drawn.add_column(Text(results.row_label(row)), justify="right", style=style)
+    for figure in FIGURES:
+        values = [row[figure.key] for row in results.rows.values()]
+        if any(value is not None for value in values):
+            cells = ["" if v is None else f"{v:.{figure.digits}f}" for v in values]
+            drawn.add_row(figure.label, *cells)
+    return drawn
+
+
+def _score_picture(subject: Subject, painter: Painter, judges: Sequence[Judge]) -> PictureScore:
+    """Color one subject in every way and measure each."""
+    ways: dict[str, Painter] = {
+        "gray": subjects.gray_rgb,
+        "mean_color": subjects.mean_color,
+        "ours": painter,
+    }
+    pictures: dict[str, Rgb] = {"truth": subject.truth}
+    rows: dict[str, dict[str, float]] = {
+        "truth": {"colorfulness": metrics.colorfulness(subject.truth)}
+    }
+    for row, way in ways.items():
+        memory.forget_peak()
+        start = time.perf_counter()
+        pictures[row] = way(subject)
+        seconds = time.perf_counter() - start
+        peak = memory.peak_mb()
+        rows[row] = figures_of(metrics.compare(pictures[row], subject.truth))
+        rows[row]["seconds"] = seconds
+        if peak is not None:
+            rows[row]["peak_mb"] = peak
+    for judge in judges:
+        for row, figures in judge(pictures, name=subject.name).items():
+            rows[row].update(figures)
+    height, width = subject.gray.shape
+    return PictureScore(subject.name, width, height, rows)
+
+
+def _choose_judges(
+    judges: Literal["auto", "none"] | Sequence[Judge],
+) -> tuple[list[Judge], list[str]]:
+    """Return the judges and notes on those that are not available."""
+    if judges == "none":
+        return [], ["judges: none asked for."]
+    if judges != "auto":
+        assert not isinstance(judges, str)
+        return list(judges), []
+    try:
+        from tinct.train import judges as trained  # noqa: PLC0415
+    except ImportError as error:
+        missing = f"{error.name or error} is not installed"
+        return [], [f"judges not available: {missing}; pip install 'tinct[train]'."]
+    return trained.available()
+
+
+def _samples(
+    files: Sequence[Path], pictures: Sequence[PictureScore], painter: Painter
+) -> Iterator[Sample]:
+    """Color the best, median and worst pictures once more, for the report."""
+    ranked = sorted(pictures, key=lambda picture: picture.rows["ours"]["ciede2000"])
+    count = min(SAMPLES, len(ranked) // 3 or 1)
+    middle = (len(ranked) - count) // 2
+    groups = {
+        "best": ranked[:count],
+        "median": ranked[middle : middle + count] if len(ranked) > 1 else [],
+        "worst": ranked[: -count - 1 : -1] if len(ranked) > 2 else [],
+    }
+    paths = {path.name: path for path in files}
+    for kind, group in groups.items():
+        for picture in group:
+            subject = subjects.open_subject(paths[picture.name])
+            yield Sample(
+                kind=kind,
+                name=picture.name,
+                ciede2000=picture.rows["ours"]["ciede2000"],
+                gray=_small_jpeg(subject.gray),
+                ours=_small_jpeg(painter(subject)),
+                truth=_small_jpeg(subject.truth),
+            )
+
+
+def _small_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    interpretation = "srgb" if pixels.ndim == 3 else "b-w"
+    image = libvips.image_of(pixels, interpretation=interpretation)
+    small = image.thumbnail_image(SAMPLE_SIDE, height=SAMPLE_SIDE, size="down")
+    return bytes(small.jpegsave_buffer(Q=85, strip=True))
+
+
+def _version() -> str:
+    import tinct  # noqa: PLC0415
+
+    return str(tinct.__version__)
+
+
+def _machine() -> dict[str, Any]:
+    import onnxruntime  # noqa: PLC0415
+
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count() or 0,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "libvips": libvips.version(),
+    }
+
+
+def _write(text: str, path: Path) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SaveError(
+            f"{path} cannot be written ({error.strerror}); choose another place."
+        ) from error

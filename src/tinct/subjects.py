@@ -1,0 +1,163 @@
+"""Make true color pictures into subjects of a measurement: gray input, mean color, hints.
+
+These pictures are only measured with, never colored for anyone: they are read as 8-bit sRGB. What
+people want colored goes through :mod:`tinct.photo`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tinct.hints import Point, parse_hint
+
+from tinct import color, libvips, metrics
+from tinct.errors import PictureError, UsageError
+
+Rgb = NDArray[np.uint8]
+Gray = NDArray[np.uint8]
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif")
+HINT_PATCH = 0.02
+"""Side of the patch that a simulated hint takes its color from, as a share of the short side."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One picture to be colored.
+
+    Attributes:
+        name: the file's name.
+        path: the file.
+        truth: uint8 (H, W, 3) sRGB.
+        gray: uint8 (H, W), the neutral code with the truth's L*.
+    """
+
+    name: str
+    path: Path
+    truth: Rgb
+    gray: Gray
+
+
+def list_pictures(folder: str | os.PathLike[str], *, limit: int | None = None) -> list[Path]:
+    """Return the pictures of a folder in the order of their names.
+
+    Args:
+        folder: is not searched below its first level.
+        limit: return only so many, evenly spaced.
+
+    Raises:
+        UsageError: it is no folder, holds no picture, or the limit is below 1.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise UsageError(f"{root} is no folder; name a folder of color pictures.")
+    files = sorted(p for p in root.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise UsageError(f"{root} holds no picture ({', '.join(SUFFIXES)}); name another folder.")
+    if limit is not None and limit < 1:
+        raise UsageError(f"{limit} pictures cannot be evaluated; give a limit of at least 1.")
+    if limit is None or limit >= len(files):
+        return files
+    return [files[i * len(files) // limit] for i in range(limit)]
+
+
+def open_subject(path: Path) -> Subject:
+    """Open a color picture and make the gray input from its L*.
+
+    Args:
+        path: JPEG, PNG, WebP, TIFF or AVIF.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    truth = open_rgb(path)
+    gray = np.empty(truth.shape[:2], np.uint8)
+    for rows in _strips(truth):
+        lightness = color.rgb_to_lab(truth[rows] / 255.0)[..., 0]
+        gray[rows] = _bytes(color.lightness_to_gray(lightness))
+    return Subject(path.name, path, truth, gray)
+
+
+def open_rgb(path: Path) -> Rgb:
+    """Open a picture as 8-bit sRGB (H, W, 3): upright, profile applied, transparency on white.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    vips = libvips.load()
+    try:
+        image = vips.Image.new_from_file(str(path), fail_on="truncated").autorot()
+        if image.get_typeof("icc-profile-data"):
+            image = image.icc_transform("srgb", embedded=True, intent="relative")
+        image = image.colourspace("srgb")
+        if image.hasalpha():
+            image = image.flatten(background=[255, 255, 255])
+        pixels = np.asarray(image.cast("uchar").numpy())
+    except vips.Error as error:
+        libvips.forget_errors()
+        raise PictureError(
+            f"{path.name} cannot be read: {libvips.reason(error)}; replace or remove it."
+        ) from error
+    return np.broadcast_to(pixels.reshape(*pixels.shape[:2], -1), (*pixels.shape[:2], 3))
+
+
+def gray_rgb(subject: Subject) -> Rgb:
+    """Return the gray input as sRGB (H, W, 3): a* = b* = 0."""
+    return np.repeat(subject.gray[..., None], 3, axis=2)
+
+
+def mean_color(subject: Subject) -> Rgb:
+    """Return the gray input with the truth's mean a*, b* everywhere, as far as sRGB can show it."""
+    total = np.zeros(2)
+    for rows in _strips(subject.truth):
+        total += color.rgb_to_lab(subject.truth[rows] / 255.0)[..., 1:].sum((0, 1))
+    a, b = total / subject.gray.size
+    lightness = color.gray_to_lightness(np.arange(256) / 255.0)
+    lab = np.stack([lightness, np.full(256, a), np.full(256, b)], -1)
+    table = _bytes(color.lab_to_rgb(color.fit_gamut(lab)))
+    return np.asarray(table[subject.gray])
+
+
+def random_hints(subject: Subject, *, count: int, seed: int) -> list[Point]:
+    """Return hints as a person who knows the truth would give them.
+
+    Each is a point at a uniformly random place with the mean Lab color of the truth in a small
+    square around it.
+
+    Args:
+        subject: where the colors are taken from.
+        count: how many.
+        seed: together with the subject's name decides the places.
+    """
+    digest = hashlib.sha256(f"{seed}:{subject.name}".encode()).digest()
+    random = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    height, width = subject.gray.shape
+    reach = max(1, round(HINT_PATCH * min(height, width) / 2))
+    points = []
+    for x, y in random.uniform(0, 1, (count, 2)):
+        row, column = int(y * height), int(x * width)
+        patch = subject.truth[
+            max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
+        ]
+        lab = color.rgb_to_lab(patch / 255.0).mean((0, 1))
+        red, green, blue = _bytes(color.lab_to_rgb(color.fit_gamut(lab)))
+        place = f"{(column + 0.5) / width:.6f},{(row + 0.5) / height:.6f}"
+        points.append(parse_hint(f"{place}=#{red:02x}{green:02x}{blue:02x}"))
+    return points
+
+
+def _strips(picture: Rgb) -> Iterator[slice]:
+    rows = max(1, metrics.STRIP_PIXELS // picture.shape[1])
+    for top in range(0, picture.shape[0], rows):
+        yield slice(top, top + rows)
+
+
+def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.asarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8))
