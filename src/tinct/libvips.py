@@ -1,0 +1,84 @@
+"""Bring libvips in, quietly and only when a picture is really read or written.
+
+libvips is the imaging stack (docs/decisions/0001-imaging-stack.md). Importing it takes time that
+``tinct --help`` does not have, so nothing imports :mod:`pyvips` at module level.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@cache
+def load() -> Any:
+    """Import and set up pyvips once.
+
+    Warnings of libvips and of the libraries below it stay off the terminal: what matters is raised
+    as an error. The cache of operations is switched off for this process; it would keep whole
+    pictures in memory, and would give back the old content of a file that has been rewritten.
+
+    Returns:
+        The module :mod:`pyvips`.
+    """
+    asked_for = os.environ.get("VIPS_WARNING")
+    os.environ["VIPS_WARNING"] = "1"  # libvips reads it while it starts; "1" means: say nothing
+    try:
+        import pyvips  # noqa: PLC0415
+    finally:
+        if asked_for is None:
+            del os.environ["VIPS_WARNING"]
+        else:
+            os.environ["VIPS_WARNING"] = asked_for
+    pyvips.cache_set_max(0)
+    return pyvips
+
+
+def version() -> str:
+    """Return the version of libvips, for example ``8.18.0``."""
+    pyvips = load()
+    return ".".join(str(pyvips.version(part)) for part in range(3))
+
+
+def image_of(array: NDArray[Any], *, interpretation: str) -> Any:
+    """Wrap an array as a libvips image without copying its pixels.
+
+    Args:
+        array: (H, W) or (H, W, bands), uint8, uint16 or float32; copied only if its rows are not
+            contiguous.
+        interpretation: what the numbers mean to libvips: ``b-w``, ``grey16``, ``srgb``, ``rgb16``,
+            ``cmyk`` ...
+
+    Returns:
+        A ``pyvips.Image`` that keeps the array alive.
+    """
+    pyvips = load()
+    array = np.ascontiguousarray(array)
+    kinds = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+    bands = 1 if array.ndim == 2 else array.shape[2]
+    image = pyvips.Image.new_from_memory(
+        array.data, array.shape[1], array.shape[0], bands, kinds[array.dtype.name]
+    )
+    return image.copy(interpretation=interpretation)
+
+
+def attach(image: Any, name: str, data: bytes) -> None:
+    """Attach a block of metadata, say ``icc-profile-data``, to an image that is ours alone."""
+    image.set_type(load().GValue.blob_type, name, data)
+
+
+def forget_errors() -> None:
+    """Empty libvips' error buffer, so that the next message speaks of the next operation only."""
+    load().vips_lib.vips_error_clear()
+
+
+def reason(error: Exception) -> str:
+    """Put the last line of a libvips error in words fit for the middle of a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    useful = [line for line in lines if not line.startswith("unable to ")] or lines
+    text = useful[-1] if useful else "no reason given"
+    return text.rstrip(".!")[:160]
