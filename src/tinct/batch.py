@@ -1,0 +1,341 @@
+"""Color many pictures: which file becomes which, one after the other, past any that fails.
+
+What cannot end well is refused before any work is done: two pictures with one output, an output
+that is an input.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinct import __version__, photo
+from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
+
+if TYPE_CHECKING:
+    from tinct.colorizer import Colorizer
+    from tinct.hints import Point
+
+PIPE = "-"  # stdin as a source, stdout as a target
+MARK = ".color"  # photo.jpg -> photo.color.jpg
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture and where its result goes; ``None`` stands for stdin and stdout."""
+
+    source: Path | None
+    target: Path | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every picture of a batch is colored; see `tinct.Colorizer` for the values."""
+
+    hints: tuple[Point, ...] = ()
+    strength: float = 1.0
+    quality: str = "balanced"
+    file_format: str | None = None
+    overwrite: bool = False
+    all_pages: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one picture: ``error`` is None when it was written."""
+
+    source: Path | None
+    target: Path | None
+    size: tuple[int, int] | None = None  # width, height
+    model: str = ""
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    error: TinctError | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the picture's name for messages."""
+        return "stdin" if self.source is None else str(self.source)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as plain values for JSON."""
+        return {
+            "input": PIPE if self.source is None else str(self.source),
+            "output": None if self.error else PIPE if self.target is None else str(self.target),
+            "size": None if self.size is None else list(self.size),
+            "model": self.model,
+            "seconds": round(self.seconds, 3),
+            "warnings": list(self.warnings),
+            "error": None if self.error is None else str(self.error),
+        }
+
+
+def gather(inputs: Sequence[str]) -> list[Path | None]:
+    """Return the pictures that ``inputs`` stand for, in order, each once.
+
+    Args:
+        inputs: files, folders (the pictures right inside, without the results of earlier runs),
+            patterns with ``*`` that the shell left as they are, or ``-`` for stdin.
+
+    Returns:
+        Paths; None stands for stdin.
+
+    Raises:
+        UsageError: a folder or a pattern holds no picture.
+    """
+    found: list[Path | None] = []
+    for text in inputs:
+        path = Path(text)
+        if text == PIPE:
+            found.append(None)
+        elif path.is_dir():
+            found.extend(_pictures_in(path))
+        elif "*" in text and not path.exists():
+            matches = sorted(path.parent.glob(path.name))
+            if not matches:
+                raise UsageError(f"no file fits {text!r}; check the pattern")
+            found.extend(matches)
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures right inside ``folder`` by name, without results of earlier runs."""
+    endings = _endings()
+    pictures = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in endings
+        and not path.name.startswith(".")
+        and not path.stem.endswith(MARK)
+        and f"{MARK}." not in path.name
+        and path.is_file()
+    )
+    if not pictures:
+        raise UsageError(
+            f"the folder {folder} holds no pictures to color; "
+            "folders inside it and *.color.* files are left out"
+        )
+    return pictures
+
+
+def _endings() -> dict[str, str]:
+    """Return every file name ending that can be read, and the ending of its colored copy."""
+    return {
+        ending: ending if kind.writes else ".png"
+        for kind in photo.formats()
+        if kind.reads
+        for ending in kind.suffixes
+    }
+
+
+def plan(inputs: Sequence[str], *, output: str | None, file_format: str | None = None) -> list[Job]:
+    """Decide which file becomes which, before any work is done.
+
+    Args:
+        inputs: files, folders, patterns or ``-``, as `gather` takes them.
+        output: a file, a folder (it exists, ends with a slash, or there are several pictures),
+            ``-`` for stdout, or None: beside each input as ``<name>.color<ending>``.
+        file_format: a format's name, or None: as the output's ending says, else the input's.
+
+    Returns:
+        One job for each picture.
+
+    Raises:
+        UsageError: two results would have one name, a result would replace an input, or the
+            output does not fit the pictures.
+    """
+    sources = gather(inputs)
+    several = len(sources) > 1 or any(Path(text).is_dir() for text in inputs if text != PIPE)
+    if output == PIPE or (output is None and sources == [None]):
+        if several:
+            raise UsageError("several pictures cannot all go to stdout; give -o FOLDER")
+        return [Job(sources[0], None)]
+    if None in sources and several:
+        raise UsageError("stdin (-) cannot be mixed with files; color it with a command of its own")
+    folder = _output_folder(output, several=several)
+    if output is not None and folder is None:
+        jobs = [Job(sources[0], _checked(Path(output), file_format=file_format))]
+    else:
+        jobs = [
+            Job(source, _beside(source, folder=folder, file_format=file_format))
+            for source in sources
+        ]
+    _refuse_collisions(jobs)
+    return jobs
+
+
+def _output_folder(output: str | None, *, several: bool) -> Path | None:
+    """Return ``output`` as a folder if it stands for one."""
+    if output is None:
+        return None
+    path = Path(output)
+    if path.is_dir() or output.endswith(("/", "\\")):
+        return path
+    if not several:
+        return None
+    if path.exists():
+        raise UsageError(f"several pictures need a folder, but {path} is a file; give -o FOLDER")
+    return path
+
+
+def _checked(target: Path, *, file_format: str | None) -> Path:
+    """Return ``target`` if its ending can be written and goes with ``file_format``."""
+    if photo.format_of(target) != (file_format or photo.format_of(target)):
+        raise UsageError(
+            f"{target} does not end like --format {file_format}; leave one of the two out"
+        )
+    return target
+
+
+def _beside(source: Path | None, *, folder: Path | None, file_format: str | None) -> Path:
+    """Return ``<name>.color<ending>`` in ``folder``, or beside the source.
+
+    Without an ending that is known there is none; it is added when the picture is open.
+    """
+    name, ending = ("stdin", "") if source is None else (source.stem, source.suffix)
+    if file_format is not None:
+        ending = next(kind.suffixes[0] for kind in photo.formats() if kind.name == file_format)
+    else:
+        written = _endings().get(ending.lower(), "")
+        ending = ending if written == ending.lower() else written
+    name = f"{name}{MARK}{ending}"
+    return source.with_name(name) if folder is None and source else (folder or Path()) / name
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    """Raise UsageError when a result would replace an input or another result."""
+    inputs = {job.source.resolve(): job.source for job in jobs if job.source is not None}
+    taken: dict[Path, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        target = job.target.resolve()
+        if target in inputs or (
+            job.source is not None
+            and target.exists()
+            and job.source.exists()
+            and target.samefile(job.source)
+        ):
+            raise UsageError(
+                f"the result {job.target} would replace an input; give another name with -o"
+            )
+        if target in taken:
+            raise UsageError(
+                f"{taken[target].source} and {job.source} would both become {job.target}; "
+                "color them into different folders"
+            )
+        taken[target] = job
+
+
+def color_all(jobs: Sequence[Job], *, colorizer: Colorizer, settings: Settings) -> Iterator[Result]:
+    """Color one picture after the other; a failure becomes a `Result` with an error.
+
+    Args:
+        jobs: what `plan` gave.
+        colorizer: the model to color with.
+        settings: hints, strength and so on, the same for every picture.
+
+    Yields:
+        One result for each picture, or for each page with ``settings.all_pages``.
+    """
+    for job in jobs:
+        try:
+            count = _count_pages(job, settings=settings)
+        except TinctError as error:
+            yield Result(job.source, job.target, model=colorizer.name, error=error)
+            continue
+        pages = [None] if count == 1 else range(count)
+        for page in pages:
+            yield _color(job, page=page, colorizer=colorizer, settings=settings)
+
+
+def _count_pages(job: Job, *, settings: Settings) -> int:
+    """Return how many pages of a job are to be colored."""
+    if not settings.all_pages or job.source is None:
+        return 1
+    count = photo.page_count(job.source)
+    if count > 1 and job.target is None:
+        raise UsageError(f"{job.source} has {count} pages; stdout takes one: give -o FILE")
+    return count
+
+
+def _numbered(target: Path, *, page: int | None) -> Path:
+    """Return ``target`` with the page's number, from 1, before its ending."""
+    if page is None:
+        return target
+    return target.with_name(f"{target.stem}.page{page + 1}{target.suffix}")
+
+
+def _color(job: Job, *, page: int | None, colorizer: Colorizer, settings: Settings) -> Result:
+    """Color one picture or page; any failure that can be expected becomes a `Result`."""
+    began = time.perf_counter()
+    result = Result(job.source, job.target, model=colorizer.name)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", photo.PictureWarning)
+            result = _work(job, result, page=page, colorizer=colorizer, settings=settings)
+        texts = tuple(dict.fromkeys(str(warning.message) for warning in caught))
+        result = replace(result, warnings=texts)
+    except BrokenPipeError:
+        raise
+    except TinctError as error:
+        result = replace(result, error=error)
+    except MemoryError:
+        text = "not enough memory for this picture; close other programs or make it smaller"
+        result = replace(result, error=DeviceError(text))
+    return replace(result, seconds=time.perf_counter() - began)
+
+
+def _work(
+    job: Job, result: Result, *, page: int | None, colorizer: Colorizer, settings: Settings
+) -> Result:
+    """Open, color and save one picture or page."""
+    target = job.target
+    if target is not None and target.suffix != MARK:
+        target = _numbered(target, page=page)
+        if target.exists() and not settings.overwrite:
+            raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
+    gray = photo.open_photo(_read_stdin() if job.source is None else job.source, page=page)
+    if target is not None and target.suffix == MARK:
+        target = target.with_name(f"{target.name}{photo.suffix_for(gray)}")
+        target = _numbered(target, page=page)
+    if gray.was_color:
+        warnings.warn("already in color: its lightness is used", photo.PictureWarning, stacklevel=1)
+    rgb = colorizer.photo(
+        gray, hints=settings.hints, strength=settings.strength, quality=settings.quality
+    )
+    note = photo.Note(software=f"tinct {__version__}", model=colorizer.name)
+    if target is None:
+        data = photo.encode_photo(rgb, gray, format=settings.file_format, note=note)
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        _make_folder(target.parent)
+        photo.save_photo(rgb, gray, target, overwrite=settings.overwrite, note=note)
+    return replace(result, target=target, size=(gray.width, gray.height))
+
+
+def _read_stdin() -> bytes:
+    """Return all of stdin."""
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise PictureError("stdin is empty; send it a picture, as in: tinct - < photo.jpg")
+    return data
+
+
+def _make_folder(folder: Path) -> None:
+    """Make ``folder`` if it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SaveError(
+            f"the folder {folder} cannot be made ({error.strerror}); choose another with -o"
+        ) from error

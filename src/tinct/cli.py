@@ -1,0 +1,288 @@
+"""The command line: ``tinct photo.jpg`` and the commands, each a few lines over the Python API.
+
+Data and JSON go to stdout, everything else to stderr. Nothing heavy is imported before a command
+needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinct import __version__, options, terminal
+from tinct.errors import MissingExtraError, PartialError, TinctError, UsageError
+
+if TYPE_CHECKING:
+    from tinct.batch import Result
+
+TRAIN_EXTRA = ("torch", "torchvision", "timm", "lightning", "onnx", "safetensors", "tensorboard")
+
+
+def colorize(given: argparse.Namespace) -> int:
+    """Color pictures."""
+    from tinct import batch
+    from tinct.colorizer import Colorizer
+    from tinct.hints import parse_hint
+
+    settings = batch.Settings(
+        hints=tuple(parse_hint(text) for text in given.hint),
+        strength=given.strength,
+        quality=given.quality,
+        file_format=given.format,
+        overwrite=given.overwrite,
+        all_pages=given.all_pages,
+    )
+    jobs = batch.plan(given.pictures, output=given.output, file_format=given.format)
+    if any(job.target is None for job in jobs):
+        _check_stdout(json=given.json)
+    colorizer = Colorizer(given.model, device=given.device, threads=given.threads)
+    results: list[Result] = []
+    with terminal.progress("coloring", total=len(jobs)) as steps:
+        for result in batch.color_all(jobs, colorizer=colorizer, settings=settings):
+            results.append(result)
+            _report(result, show=steps.show, json=given.json)
+            steps.step()
+    failed = [result.error for result in results if result.error]
+    if len(results) > 1 and failed:
+        raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
+    return failed[0].exit_code if failed else 0
+
+
+def _check_stdout(*, json: bool) -> None:
+    """Raise UsageError when a picture cannot go to stdout."""
+    if json:
+        raise UsageError("a picture and --json cannot both go to stdout; give -o FILE")
+    if sys.stdout.isatty():
+        raise UsageError("the picture would fill the terminal with bytes; give -o FILE or > FILE")
+
+
+def _report(result: Result, *, show: Callable[[str], None], json: bool) -> None:
+    """Tell what became of one picture."""
+    if json:
+        terminal.write_json(result.as_dict())
+    if result.error is not None:
+        show(f"tinct: {_named(result)}")
+        return
+    if not json:
+        for warning in result.warnings:
+            show(f"tinct: {result.name}: {warning}")
+    if terminal.watched() and result.target is not None and result.size is not None:
+        width, height = result.size
+        show(f"{result.name} -> {result.target}  ({width} x {height}, {result.seconds:.1f} s)")
+
+
+def _named(result: Result) -> str:
+    """Return the error of ``result`` with the picture's name before it, once."""
+    text = str(result.error)
+    return text if text.startswith(result.name) else f"{result.name}: {text}"
+
+
+def models(given: argparse.Namespace) -> int:
+    """List the models, or show a card."""
+    from tinct.bundle import find_bundle, list_bundles
+
+    if given.name:
+        bundle = find_bundle(given.name)
+        if given.json:
+            terminal.write_json(bundle.manifest.as_dict())
+        else:
+            terminal.write(bundle.card.rstrip())
+        return 0
+    bundles = list_bundles()
+    if given.json:
+        for bundle in bundles:
+            terminal.write_json({**bundle.manifest.as_dict(), "path": str(bundle.path)})
+        return 0
+    if not bundles:
+        terminal.say("no models are installed; `tinct doctor` says where they are looked for")
+        return 0
+    terminal.write_table(
+        ("name", "task", "license", "size", "parameters", "figures"),
+        [
+            (
+                bundle.manifest.name,
+                bundle.manifest.task,
+                bundle.manifest.license,
+                f"{bundle.model_path.stat().st_size / 1e6:.1f} MB",
+                f"{bundle.manifest.parameters / 1e6:.2f} M",
+                _figures(bundle.manifest.metrics),
+            )
+            for bundle in bundles
+        ],
+    )
+    return 0
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    """Return a manifest's numbers as one line."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.3g}"
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    )
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """Say what works on this computer."""
+    from tinct import doctor as room
+
+    report = room.examine()
+    if given.json:
+        terminal.write_json(report.as_dict())
+    else:
+        for line in report.lines():
+            terminal.write(line)
+    return 1 if report.problems else 0
+
+
+def evaluate(given: argparse.Namespace) -> int:
+    """Measure a model."""
+    from tinct import evaluate as room
+
+    with terminal.counter("measuring") as count:
+        results = room.evaluate(
+            given.folder,
+            model=given.model,
+            hints=given.hints,
+            limit=given.limit,
+            quality=given.quality,
+            device=given.device,
+            threads=given.threads,
+            progress=count,
+        )
+    if given.json:
+        room.write_json(results, given.json)
+    if given.html:
+        room.write_html(results, given.html)
+    terminal.write_drawing(room.table(results))
+    results.raise_failures()
+    return 0
+
+
+def train(given: argparse.Namespace) -> int:
+    """Train a model."""
+    from tinct.train import recipes
+
+    if given.list:
+        for name in recipes.names():
+            purpose = (recipes.RECIPES[name].__doc__ or "").split("\n", maxsplit=1)[0]
+            terminal.write(f"{name:<24} {purpose}")
+        return 0
+    if not given.recipe:
+        raise UsageError("which recipe? `tinct train --list` names them")
+    if not (given.data and given.out):
+        raise UsageError("training needs --data FOLDER and --out RUN")
+    recipe = recipes.get(given.recipe, dict(given.set))
+    _need_train_extra()
+    from tinct.train import trainer
+
+    trainer.train(recipe, given.data, Path(given.out), resume=given.resume)
+    terminal.say(f"the run is in {given.out}; next: tinct export {given.out} -o FOLDER")
+    return 0
+
+
+def export(given: argparse.Namespace) -> int:
+    """Turn a run into a bundle."""
+    _need_train_extra()
+    from tinct.train.export import export as export_run
+
+    folder = export_run(
+        Path(given.run), Path(given.output), name=given.name, overwrite=given.overwrite
+    )
+    terminal.say(f"the model is in {folder}; use it with --model {folder}")
+    return 0
+
+
+def _need_train_extra() -> None:
+    """Raise MissingExtraError when a library for training is missing."""
+    missing = [name for name in TRAIN_EXTRA if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"training needs {', '.join(missing)}: pip install 'tinct[train]' "
+            "(from a checkout: pip install '.[train]')"
+        )
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "colorize": colorize,
+    "models": models,
+    "doctor": doctor,
+    "evaluate": evaluate,
+    "train": train,
+    "export": export,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        argv: the words after ``tinct``; None takes those of this process.
+
+    Returns:
+        The exit code, one of `tinct.options.exit_codes`.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    _survive_narrow_encodings()
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except TinctError as error:
+        terminal.complain(f"tinct: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        terminal.complain("tinct: interrupted")
+        return options.INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return options.READER_GONE
+    return code
+
+
+def _run(words: list[str]) -> int:
+    """Carry out one command line."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        terminal.write(options.main_help())
+        return 0 if words else UsageError.exit_code
+    if words[0] in ("--version", "-V"):
+        terminal.write(f"tinct {__version__}")
+        return 0
+    command = words[0]
+    if command in COMMANDS:
+        words = words[1:]
+    else:
+        _check_command(command)
+        command = "colorize"
+    try:
+        given = options.PARSERS[command]().parse_intermixed_args(words)
+    except SystemExit as leaving:  # argparse leaves this way after --help
+        return int(leaving.code or 0)
+    return COMMANDS[command](given)
+
+
+def _check_command(word: str) -> None:
+    """Raise UsageError when ``word`` is rather a mistyped command than a picture."""
+    if word.startswith("-") or Path(word).suffix or Path(word).exists():
+        return
+    hint = options.meant(word, list(COMMANDS))
+    if hint:
+        raise UsageError(f"there is neither a command nor a picture {word!r}{hint}")
+
+
+def _survive_narrow_encodings() -> None:
+    """Let characters that a console cannot show be replaced instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+def _silence_stdout() -> None:
+    """Point stdout at nothing, so that Python's last flush cannot fail again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,360 @@
+"""What every command of the command line accepts, and the help that says so.
+
+Imports nothing heavy, so that ``--help`` and ``--version`` answer at once. `tinct.cli` carries the
+commands out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+from tinct.errors import TinctError, UsageError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+READER_GONE = 141  # 128 + SIGPIPE
+
+QUALITIES = ("fast", "balanced", "best")
+FORMATS = ("jpeg", "png", "webp", "tiff", "avif", "heic")
+STRENGTHS = (0.0, 1.5)
+
+COMMANDS = {
+    "colorize": "color pictures; the word may be left out",
+    "models": "list the installed models, or show the card of one",
+    "doctor": "say what works on this computer",
+    "evaluate": "measure a model on a folder of color pictures",
+    "train": "train a model from a recipe",
+    "export": "turn a training run into a model bundle",
+}
+
+MAIN_HELP = """\
+usage: tinct PICTURE... [-o FILE|FOLDER] [--strength S] [--hint X,Y=COLOR] ...
+       tinct COMMAND ...
+
+Color black-and-white photographs: offline, at full size, with the exact lightness kept.
+
+  tinct photo.jpg                     write photo.color.jpg beside it
+  tinct *.jpg -o colored/             color several pictures, or a whole folder
+  tinct scan.tif -o out.tif --strength 0.8
+  tinct photo.jpg --hint 0.42,0.6=#b04030
+  cat photo.jpg | tinct - > colored.jpg
+
+commands (tinct COMMAND --help tells more):
+{commands}
+
+  -h, --help     show this help
+  --version      show the version
+
+{codes}"""
+
+
+def exit_codes() -> dict[int, str]:
+    """Return every exit code of the command line and what it means, in order."""
+    codes = {0: "done", 1: "any other error"}
+    for kind in TinctError.__subclasses__():
+        meaning = (kind.__doc__ or "").split("\n", maxsplit=1)[0].rstrip(".")
+        codes[kind.exit_code] = meaning[0].lower() + meaning[1:]
+    return {
+        **dict(sorted(codes.items())),
+        INTERRUPTED: "interrupted (Ctrl-C); no half-written file is left",
+        READER_GONE: "the reader of the output went away",
+    }
+
+
+def codes_help() -> str:
+    """Return the exit codes as help text."""
+    return "\n".join(["exit codes:", *(f"  {n:<4} {text}" for n, text in exit_codes().items())])
+
+
+def main_help() -> str:
+    """Return what ``tinct --help`` prints."""
+    commands = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+    return MAIN_HELP.format(commands=commands, codes=codes_help())
+
+
+def meant(word: str, known: Sequence[str]) -> str:
+    """Return "; did you mean ...?" for the nearest of ``known``, or nothing."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are `UsageError`: one sentence, with what was probably meant."""
+
+    def __init__(self, command: str, *, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=f"tinct {command}",
+            description=description,
+            epilog=f"{epilog}\n\n{codes_help()}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """Return every option's names, in the order of the help."""
+        return [name for action in self._actions for name in action.option_strings]
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError with ``message`` and a likely correction."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            word = unknown.split()[0].split("=")[0]
+            message = f"{word} is not known here{meant(word, self.names)}"
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _one_of(known: Sequence[str]) -> Callable[[str], str]:
+    """Return a converter that takes one of ``known`` and corrects a typing mistake."""
+
+    def convert(text: str) -> str:
+        if text.lower() not in known:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is none of {', '.join(known)}{meant(text.lower(), known)}"
+            )
+        return text.lower()
+
+    return convert
+
+
+def _format(text: str) -> str:
+    """Convert the name of a picture format, with or without a dot, to one of FORMATS."""
+    name = text.lower().removeprefix(".")
+    return _one_of(FORMATS)({"jpg": "jpeg", "tif": "tiff"}.get(name, name))
+
+
+def _strength(text: str) -> float:
+    """Convert a strength and check its range."""
+    low, high = STRENGTHS
+    with suppress(ValueError):
+        value = float(text)
+        if low <= value <= high:
+            return value
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a number from {low:g} to {high:g}; 1 is what the model proposes"
+    )
+
+
+def _at_least(lowest: int) -> Callable[[str], int]:
+    """Return a converter for whole numbers from ``lowest`` up."""
+
+    def convert(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {lowest}")
+        return int(text)
+
+    return convert
+
+
+def _setting(text: str) -> tuple[str, str]:
+    """Convert ``name=value``."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _add_model(parser: Parser) -> None:
+    """Add the options that say which model runs, and where."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        default="photo",
+        metavar="NAME|PATH",
+        help="a model that `tinct models` lists, or a bundle folder (default: photo)",
+    )
+    group.add_argument(
+        "--quality",
+        type=_one_of(QUALITIES),
+        default="balanced",
+        metavar="Q",
+        help="fast, balanced or best: the size at which the model looks (default: balanced)",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        metavar="D",
+        help="auto, cpu, cuda, ...; `tinct doctor` lists what is here (default: auto)",
+    )
+    group.add_argument(
+        "--threads",
+        type=_at_least(1),
+        metavar="N",
+        help="CPU threads (default: one for each core)",
+    )
+
+
+def colorize() -> Parser:
+    """Return the parser of ``tinct colorize``."""
+    parser = Parser(
+        "colorize",
+        description="Color pictures. The word colorize may be left out: tinct photo.jpg",
+        epilog="""\
+examples:
+  tinct photo.jpg                     write photo.color.jpg beside it
+  tinct album -o colored/             every picture in the folder album
+  tinct photo.jpg --hint 0.42,0.6=#b04030 --hint 0.1,0.9=olive
+  tinct a.jpg b.jpg --json            one JSON object for each picture
+  cat photo.jpg | tinct - > colored.jpg
+
+Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the picture.""",
+    )
+    parser.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="PICTURE",
+        help="picture files, folders of pictures, or - for stdin",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE|FOLDER",
+        help="where the result goes; - is stdout (default: beside the input, as NAME.color.EXT)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument(
+        "--format", type=_format, metavar="F", help=f"{', '.join(FORMATS)} (default: as the input)"
+    )
+    parser.add_argument(
+        "--strength",
+        type=_strength,
+        default=1.0,
+        metavar="S",
+        help="how strong the colors are: 0 is gray, 1 as the model proposes, up to 1.5",
+    )
+    parser.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        metavar="X,Y=COLOR",
+        help="the color at a point: #rrggbb, a CSS name or lab(L a b); may be repeated",
+    )
+    parser.add_argument(
+        "--all-pages", action="store_true", help="color every page of a multi-page file"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one line of JSON for each picture"
+    )
+    _add_model(parser)
+    return parser
+
+
+def models() -> Parser:
+    """Return the parser of ``tinct models``."""
+    parser = Parser(
+        "models",
+        description="List the installed models, or show the card of one.",
+        epilog="""\
+examples:
+  tinct models
+  tinct models photo
+
+A model is a folder with model.onnx, manifest.json and card.md. tinct finds those that came
+with it and those in $TINCT_HOME/models; any other one is used by its path.""",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME|PATH", help="show the card of this model")
+    parser.add_argument("--json", action="store_true", help="print manifests as JSON")
+    return parser
+
+
+def doctor() -> Parser:
+    """Return the parser of ``tinct doctor``."""
+    parser = Parser(
+        "doctor",
+        description="Say what works on this computer: versions, devices, formats, models.",
+        epilog="Leaves with 0 when pictures can be colored here, else with 1.",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    return parser
+
+
+def evaluate() -> Parser:
+    """Return the parser of ``tinct evaluate``."""
+    parser = Parser(
+        "evaluate",
+        description="Measure a model on color pictures, beside gray and the true mean color.",
+        epilog="""\
+examples:
+  tinct evaluate pictures --html report.html
+  tinct evaluate pictures --model runs/mine/bundle --hints 10 --json results.json""",
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="color pictures: the truth")
+    parser.add_argument(
+        "--hints",
+        type=_at_least(0),
+        default=0,
+        metavar="N",
+        help="give N random points of the truth as hints (default: 0)",
+    )
+    parser.add_argument(
+        "--limit", type=_at_least(1), metavar="N", help="measure only N pictures, evenly spread"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
+    parser.add_argument("--html", metavar="FILE", help="write a report with pictures to FILE")
+    _add_model(parser)
+    return parser
+
+
+def train() -> Parser:
+    """Return the parser of ``tinct train``."""
+    parser = Parser(
+        "train",
+        description="Train a model from a recipe. Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+examples:
+  tinct train --list
+  tinct train flagship-photo-nano --data pictures --out runs/first
+  tinct train flagship-photo --data a --data b --out runs/big --set stages.0.steps=9000
+  tinct train flagship-photo --data a --data b --out runs/big --resume""",
+    )
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="one that --list names")
+    parser.add_argument("--list", action="store_true", help="list the recipes")
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder of color pictures; may be repeated",
+    )
+    parser.add_argument("--out", metavar="RUN", help="the folder that keeps the run")
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change one value of the recipe; may be repeated",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on where RUN stopped")
+    return parser
+
+
+def export() -> Parser:
+    """Return the parser of ``tinct export``."""
+    parser = Parser(
+        "export",
+        description="Turn a training run into a model. Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+example:
+  tinct export runs/first -o mine && tinct photo.jpg --model mine""",
+    )
+    parser.add_argument("run", metavar="RUN", help="the folder of a training run")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FOLDER", help="the bundle folder to write"
+    )
+    parser.add_argument("--name", metavar="NAME", help="the model's name (default: the folder's)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
+    return parser
+
+
+PARSERS: dict[str, Callable[[], Parser]] = {
+    "colorize": colorize,
+    "models": models,
+    "doctor": doctor,
+    "evaluate": evaluate,
+    "train": train,
+    "export": export,
+}

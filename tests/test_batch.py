@@ -1,0 +1,244 @@
+"""Which file becomes which, and that one failure never stops the rest; with a painter instead of a model."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinct import batch
+from tinct.errors import PictureError, SaveError, UsageError
+
+
+class Painter:
+    """Stands for a model: paints everything red, at the lightness of the picture's green channel."""
+
+    name = "painter"
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def photo(self, gray: Any, **settings: Any) -> np.ndarray:
+        self.calls.append(settings)
+        rgb = np.repeat(gray.gray[..., None], 3, axis=2)
+        rgb[..., 0] = np.iinfo(rgb.dtype).max
+        return rgb
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """A folder with a gray JPEG, a gray PNG, a text file, an earlier result and a folder inside."""
+    folder = tmp_path / "album"
+    (folder / "inner").mkdir(parents=True)
+    gray = Image.linear_gradient("L").resize((40, 30))
+    gray.save(folder / "b.jpg")
+    gray.save(folder / "a.PNG")
+    gray.save(folder / "b.color.jpg")
+    gray.save(folder / "scan.color.page2.tif")
+    gray.save(folder / ".hidden.jpg")
+    gray.save(folder / "inner" / "c.jpg")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def names(jobs: list[batch.Job]) -> list[tuple[str, str]]:
+    return [(job.source.name, job.target.name) for job in jobs if job.source and job.target]
+
+
+def run(jobs: list[batch.Job], **settings: Any) -> list[batch.Result]:
+    return list(
+        batch.color_all(jobs, colorizer=Painter(), settings=batch.Settings(**settings))  # type: ignore[arg-type]
+    )
+
+
+def test_a_folder_stands_for_its_pictures_without_results(album: Path) -> None:
+    assert batch.gather([str(album)]) == [album / "a.PNG", album / "b.jpg"]
+
+
+def test_a_pattern_that_the_shell_left_is_expanded(album: Path) -> None:
+    assert batch.gather([str(album / "*.txt")]) == [album / "notes.txt"]
+    with pytest.raises(UsageError, match="no file fits"):
+        batch.gather([str(album / "*.webp")])
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no pictures"):
+        batch.gather([str(tmp_path)])
+
+
+def test_the_same_picture_twice_counts_once(album: Path) -> None:
+    assert batch.gather([str(album / "b.jpg"), str(album)]) == [album / "b.jpg", album / "a.PNG"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("a.jpg", "a.color.jpg"),
+        ("a.JPEG", "a.color.JPEG"),
+        ("a.b.tif", "a.b.color.tif"),
+        ("a.gif", "a.color.png"),
+        ("a.bmp", "a.color.png"),
+        ("a", "a.color"),  # the ending follows when the picture is open
+        ("a.dat", "a.color"),
+    ],
+)
+def test_names_beside_the_input(source: str, target: str) -> None:
+    assert names(batch.plan([f"x/{source}"], output=None)) == [(source, target)]
+
+
+def test_outputs(album: Path, tmp_path: Path) -> None:
+    one = [str(album / "b.jpg")]
+    several = [*one, str(album / "a.PNG")]
+
+    def targets(inputs: list[str], output: str, kind: str | None = None) -> list[Path | None]:
+        return [job.target for job in batch.plan(inputs, output=output, file_format=kind)]
+
+    new = tmp_path / "new"
+    assert targets(one, str(new / "x.png")) == [new / "x.png"]
+    assert targets(one, f"{new}/") == [new / "b.color.jpg"]
+    assert targets(one, str(tmp_path)) == [tmp_path / "b.color.jpg"]
+    assert targets(several, str(new)) == [new / "b.color.jpg", new / "a.color.PNG"]
+    assert targets([str(album)], str(new)) == [new / "a.color.PNG", new / "b.color.jpg"]
+    assert targets(one, str(new / "x.tif"), "tiff") == [new / "x.tif"]
+    assert targets(several, str(new), "webp") == [new / "b.color.webp", new / "a.color.webp"]
+    assert targets(one, "-") == [None]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "kind", "match"),
+    [
+        (["a.jpg"], "a.jpg", None, "would replace an input"),
+        (["a.jpg"], "./x/../a.jpg", None, "would replace an input"),
+        (["a.jpg", "a.color.jpg"], None, None, "would replace an input"),
+        (["x/a.jpg", "y/a.jpg"], "out", None, "would both become"),
+        (["a.jpg", "b.jpg"], "-", None, "cannot all go to stdout"),
+        (["-", "b.jpg"], None, None, "cannot be mixed"),
+        (["a.jpg"], "b.png", "webp", "does not end like"),
+    ],
+)
+def test_plans_that_cannot_end_well(
+    inputs: list[str], output: str | None, kind: str | None, match: str
+) -> None:
+    with pytest.raises(UsageError, match=match):
+        batch.plan(inputs, output=output, file_format=kind)
+
+
+def test_several_pictures_into_a_file(album: Path) -> None:
+    with pytest.raises(UsageError, match="need a folder"):
+        batch.plan([str(album)], output=str(album / "notes.txt"))
+
+
+def test_an_ending_that_is_not_written() -> None:
+    with pytest.raises(SaveError, match=r"b\.gif"):
+        batch.plan(["a.jpg"], output="b.gif")
+
+
+def test_one_failure_does_not_stop_the_rest(album: Path, tmp_path: Path) -> None:
+    (album / "aa.jpg").write_bytes(b"\xff\xd8\xff broken")
+    results = run(batch.plan([str(album)], output=str(tmp_path / "out")))
+    assert [result.error is None for result in results] == [True, False, True]
+    assert isinstance(results[1].error, PictureError)
+    assert "aa.jpg" in results[1].as_dict()["error"]
+    assert results[1].as_dict()["output"] is None
+    assert results[0].size == (40, 30)
+    with Image.open(tmp_path / "out" / "b.color.jpg") as image:
+        assert image.getpixel((20, 15))[0] > 240
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "a.color.PNG",
+        "b.color.jpg",
+    ]
+
+
+def test_nothing_is_overwritten_unless_asked(album: Path) -> None:
+    jobs = batch.plan([str(album / "b.jpg")], output=None)
+    before = (album / "b.color.jpg").read_bytes()
+    (result,) = run(jobs)
+    assert isinstance(result.error, SaveError)
+    assert "--overwrite" in str(result.error)
+    assert (album / "b.color.jpg").read_bytes() == before
+    (result,) = run(jobs, overwrite=True)
+    assert result.error is None
+    assert (album / "b.color.jpg").read_bytes() != before
+
+
+def test_a_picture_without_ending_gets_that_of_its_format(album: Path) -> None:
+    (album / "b.jpg").rename(album / "b")
+    (result,) = run(batch.plan([str(album / "b")], output=None), overwrite=True)
+    assert result.target == album / "b.color.jpg"
+
+
+def test_a_picture_in_color_is_told(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20), (200, 30, 30)).save(tmp_path / "red.png")
+    (result,) = run(batch.plan([str(tmp_path / "red.png")], output=None))
+    assert result.error is None
+    assert any("its lightness is used" in warning for warning in result.warnings)
+
+
+def pages(path: Path) -> Path:
+    first = Image.new("L", (20, 20), 40)
+    first.save(path, save_all=True, append_images=[Image.new("L", (24, 20), 90)])
+    return path
+
+
+def test_all_pages(tmp_path: Path) -> None:
+    jobs = batch.plan([str(pages(tmp_path / "scan.tif"))], output=None)
+    results = run(jobs, all_pages=True)
+    assert [result.target.name for result in results if result.target] == [
+        "scan.color.page1.tif",
+        "scan.color.page2.tif",
+    ]
+    assert [result.size for result in results] == [(20, 20), (24, 20)]
+    assert [result.warnings for result in results] == [(), ()]
+
+
+def test_only_the_first_page_with_a_warning(tmp_path: Path) -> None:
+    (result,) = run(batch.plan([str(pages(tmp_path / "scan.tif"))], output=None))
+    assert result.target == tmp_path / "scan.color.tif"
+    assert any("page" in warning for warning in result.warnings)
+
+
+def test_pipe(monkeypatch: pytest.MonkeyPatch, album: Path) -> None:
+    out = io.TextIOWrapper(io.BytesIO())
+    stdin = io.TextIOWrapper(io.BytesIO((album / "b.jpg").read_bytes()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    monkeypatch.setattr("sys.stdout", out)
+    (result,) = run(batch.plan(["-"], output=None))
+    assert result.error is None
+    assert result.as_dict()["input"] == "-"
+    assert result.as_dict()["output"] == "-"
+    with Image.open(io.BytesIO(out.buffer.getvalue())) as image:  # type: ignore[attr-defined]
+        assert (image.format, image.size) == ("JPEG", (40, 30))
+
+
+def test_empty_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    (result,) = run(batch.plan(["-"], output="x.png"))
+    assert isinstance(result.error, PictureError)
+    assert "stdin is empty" in str(result.error)
+
+
+def test_out_of_memory_fails_one_picture(album: Path, tmp_path: Path) -> None:
+    class Greedy(Painter):
+        def photo(self, gray: Any, **settings: Any) -> np.ndarray:
+            raise MemoryError
+
+    (result,) = batch.color_all(
+        batch.plan([str(album / "b.jpg")], output=f"{tmp_path}/"),
+        colorizer=Greedy(),  # type: ignore[arg-type]
+        settings=batch.Settings(),
+    )
+    assert result.error is not None
+    assert result.error.exit_code == 6
+    assert not (tmp_path / "b.color.jpg").exists()
+
+
+def test_settings_reach_the_model(album: Path, tmp_path: Path) -> None:
+    painter = Painter()
+    settings = batch.Settings(strength=0.4, quality="fast")
+    jobs = batch.plan([str(album)], output=str(tmp_path / "out"))
+    assert len(list(batch.color_all(jobs, colorizer=painter, settings=settings))) == 2  # type: ignore[arg-type]
+    assert painter.calls == [{"hints": (), "strength": 0.4, "quality": "fast"}] * 2
