@@ -1,12 +1,13 @@
 """Convert between sRGB and CIE Lab, and keep colors inside the gamut at constant lightness.
 
-One implementation for NumPy arrays and torch tensors: every function takes floats of any shape and gives back the same
-kind. torch is never imported from here; a tensor brings it along.
+One implementation for NumPy arrays and torch tensors: every function takes floats of any shape and
+gives back the same kind. torch is never imported from here; a tensor brings it along.
 
 References:
     [1] IEC 61966-2-1:1999, sRGB: transfer function, primaries, white point D65.
     [2] ISO/CIE 11664-4:2019, CIE 1976 L*a*b* color space.
-    [3] R. Zhang, P. Isola, A. A. Efros: Colorful Image Colorization, ECCV 2016 (the grid of in-gamut ab bins).
+    [3] R. Zhang, P. Isola, A. A. Efros: Colorful Image Colorization, ECCV 2016 (the grid of
+        in-gamut ab bins).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Linear sRGB -> XYZ (D65) [1], with the white point as the rows' sums, so that neutral means a* = b* = 0 exactly.
+# Linear sRGB -> XYZ (D65) [1], with the white point as the rows' sums, so that neutral means a* =
+# b* = 0 exactly.
 RGB_TO_XYZ: NDArray[np.float64] = np.array(
     [
         [0.4123907992659595, 0.3575843393838780, 0.1804807884018343],
@@ -27,7 +29,7 @@ RGB_TO_XYZ: NDArray[np.float64] = np.array(
     ]
 )
 WHITE: NDArray[np.float64] = RGB_TO_XYZ.sum(axis=1)
-XYZ_TO_RGB: NDArray[np.float64] = np.linalg.inv(RGB_TO_XYZ)
+XYZ_TO_RGB: NDArray[np.float64] = np.asarray(np.linalg.inv(RGB_TO_XYZ), dtype=np.float64)
 
 EPSILON = 216 / 24389  # (6/29)^3 [2]
 KAPPA = 24389 / 27  # (29/3)^3 [2]
@@ -179,8 +181,9 @@ def in_gamut(lab: Any, *, axis: int = -1, tolerance: float = 1e-4) -> Any:
 def fit_gamut(lab: Any, *, axis: int = -1, steps: int = 14) -> Any:
     """Lower chroma at constant lightness and hue until sRGB can show every color.
 
-    Colors already inside are unchanged. The share of chroma that is kept is found by bisection, which is safe because
-    along a line of constant lightness and hue the gamut is one interval from the neutral axis outwards.
+    Colors already inside are unchanged. The share of chroma that is kept is found by bisection,
+    which is safe because along a line of constant lightness and hue the gamut is one interval from
+    the neutral axis outwards.
 
     Args:
         lab: floats, L* 0..100, a*, b*, along ``axis``; L* outside 0..100 is clipped.
@@ -231,7 +234,7 @@ def _ab_bins(step: float) -> NDArray[np.float32]:
     a, b = (grid.ravel() for grid in np.meshgrid(ticks, ticks, indexing="ij"))
     lightness = np.arange(0.0, 100.5, 1.0)[:, None]
     shown = in_gamut(np.stack([lightness + 0 * a, a + 0 * lightness, b + 0 * lightness], -1))
-    return np.stack([a, b], -1)[shown.any(axis=0)].astype(np.float32)
+    return np.asarray(np.stack([a, b], -1)[shown.any(axis=0)], dtype=np.float32)
 
 
 def ab_bins(*, step: float = 10.0) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""Make wing: data sets, networks, losses, training and export. Needs the ``[train]`` extra."""

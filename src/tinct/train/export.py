@@ -1,0 +1,229 @@
+"""A training run -> a model bundle: ONNX graph, parity check, manifest, card.
+
+The graph that was written is run by ONNX Runtime and must agree with the network in torch before
+anything is put in place. Weights are stored as float16 and computed in float32: casts at load time,
+folded by the runtime, so that speed is unchanged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+import tinct
+from tinct.bundle import Manifest, write_bundle
+from tinct.errors import TrainingError, UsageError
+from tinct.train.recipes import Recipe, replace_fields
+from tinct.train.rundir import RunDir
+from tinct.train.trainer import build_task
+
+OPSET = 18
+MULTIPLE_OF = 32
+SMALLEST_HALF = 64  # elements; smaller constants stay float32
+CHECKED = ((1, 32, 32), (2, 64, 96), (1, 160, 32), (1, 192, 256))  # N, H, W
+TOLERANCE = 0.05  # Lab units, on outputs; the half-precision weights are rounded in torch, too
+
+
+class _Ordered(nn.Module):
+    """Give a network's outputs as a tuple in a fixed order."""
+
+    def __init__(self, net: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.net, self.names = net, names
+
+    def forward(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, ...]:
+        found = self.net(luma, hint)
+        return tuple(found[name] for name in self.names)
+
+
+def _example(count: int, height: int, width: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return luma and hint planes with some structure and one hint."""
+    chance = torch.Generator().manual_seed(seed)
+    coarse = torch.rand((count, 1, height // 8, width // 8), generator=chance) * 100
+    luma = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    hint = torch.zeros(count, 4, height, width)
+    hint[:, :, height // 3, width // 3] = torch.tensor([50.0, 30.0, -20.0, 1.0])
+    return luma, hint
+
+
+def _to_graph(net: nn.Module, names: list[str]) -> onnx.ModelProto:
+    """Trace a network into ONNX with free batch size, height and width."""
+    axes = {name: {0: "n", 2: "h", 3: "w"} for name in ("luma", "hint")}
+    axes |= {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in names}
+    held = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of every shape it makes symbolic
+        torch.onnx.export(
+            _Ordered(net, names).eval(),
+            _example(2, 64, 96),
+            held,  # type: ignore[arg-type]
+            dynamo=False,
+            input_names=["luma", "hint"],
+            output_names=names,
+            dynamic_axes=axes,
+            opset_version=OPSET,
+        )
+    return onnx.load_from_string(held.getvalue())
+
+
+def halve_weights(model: onnx.ModelProto) -> None:
+    """Store a graph's float32 weights as float16, in place, each cast back to float32."""
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < SMALLEST_HALF:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
+
+
+def _check(model: bytes, net: nn.Module, names: list[str]) -> float:
+    """Compare ONNX Runtime with torch on several sizes; return the largest difference in Lab units.
+
+    Raises:
+        TrainingError: they differ by more than ``TOLERANCE`` of the output's range.
+    """
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for number, (count, height, width) in enumerate(CHECKED):
+        luma, hint = _example(count, height, width, seed=number)
+        with torch.no_grad():
+            expected = net(luma, hint)
+        found = session.run(names, {"luma": luma.numpy(), "hint": hint.numpy()})
+        for name, value in zip(names, found, strict=True):
+            wanted = expected[name].numpy()
+            if wanted.shape != value.shape:
+                raise TrainingError(f"Export failed: {name} is {value.shape}, not {wanted.shape}.")
+            worst = max(worst, float(np.abs(wanted - value).max()))
+    if not worst <= TOLERANCE:
+        raise TrainingError(f"Export failed: the exported graph is off by {worst:.3g}.")
+    return worst
+
+
+def _round_weights(net: nn.Module) -> None:
+    """Round a network's parameters as the file will, so that both compute the same."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(parameter.half().float())
+
+
+def load_net(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Recipe, nn.Module]:
+    """Return a run's recipe and its network with the averaged weights, in evaluation mode.
+
+    Args:
+        run: the run's folder.
+        overrides: fields of ``model`` that only concern decoding, such as ``temperature``.
+
+    Raises:
+        TrainingError: there is no run or no checkpoint.
+        UsageError: an override is unknown.
+    """
+    folder = RunDir(run)
+    recipe = folder.recipe()
+    state = folder.load()
+    plain = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, pretrained=False))
+    task = build_task(plain)
+    weights = state["average"] if recipe.optimizer.ema else state["module"]
+    task.module.load_state_dict(weights, strict=True)
+    recipe = replace_fields(
+        recipe, {f"model.{key}": text for key, text in (overrides or {}).items()}
+    )
+    model = recipe.model
+    task.net.set_join(model.temperature, model.bins_share, model.gain)  # type: ignore[operator]
+    return recipe, task.net.eval()
+
+
+def export(
+    run: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
+    overrides: Mapping[str, str] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    card: str | None = None,
+) -> Path:
+    """Export a run to a bundle.
+
+    Args:
+        run: the run's folder.
+        out: the bundle's folder.
+        name: of the bundle; the folder's name if not given.
+        overwrite: replace a bundle that is there.
+        overrides: fields of the recipe's ``model`` that concern decoding only.
+        metrics: figures for the manifest.
+        card: text of the model card; a plain one is written if not given.
+
+    Returns:
+        The bundle's folder.
+
+    Raises:
+        TrainingError: there is no finished checkpoint, or the graph does not agree with the
+            network.
+        UsageError: the folder exists and ``overwrite`` was not asked for.
+    """
+    if out.exists() and not overwrite:
+        raise UsageError(f"{str(out)!r} exists already; choose another folder or pass --overwrite.")
+    recipe, net = load_net(run, overrides)
+    state = RunDir(run).load()
+    _round_weights(net)
+    with torch.no_grad():
+        outputs = list(net(*_example(1, 32, 32)))
+    graph = _to_graph(net, outputs)
+    halve_weights(graph)
+    graph.doc_string = f"tinct {tinct.__version__}: {recipe.name}"
+    model = graph.SerializeToString()
+    parity = _check(model, net, outputs)
+    bins = net.bin_centers.tolist() if "bins" in outputs else []  # type: ignore[operator]
+    data = RunDir(run).data()
+    manifest = Manifest(
+        name=name or out.name,
+        family=recipe.family,
+        task=recipe.task,
+        license="Apache-2.0",
+        predicts="lab" if "lab" in outputs else "ab",
+        sizes=dict(zip(("fast", "balanced", "best"), recipe.sizes, strict=True)),
+        multiple_of=MULTIPLE_OF,
+        max_long=recipe.sizes[1] * 4,
+        takes_hints=True,
+        ab_bins=bins,
+        sha256=hashlib.sha256(model).hexdigest(),
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
+        recipe={**dataclasses.asdict(recipe), "seen": state["seen"], "parity": parity},
+        data=data,
+        metrics=dict(metrics or {}),
+        created=datetime.now(UTC).strftime("%Y-%m-%d"),
+        tinct=tinct.__version__,
+        opset=OPSET,
+    )
+    write_bundle(out, model, manifest, card or _card(manifest, state["seen"]))
+    return out
+
+
+def _card(manifest: Manifest, seen: int) -> str:
+    """Write the plainest honest card: what is known without any measurement."""
+    folders = "\n".join(
+        f"- {part['folder']}: {part['pictures']} pictures" for part in manifest.data
+    )
+    return (
+        f"# {manifest.name}\n\nFamily {manifest.family}, {manifest.parameters:,} parameters, trained "
+        f"with tinct {manifest.tinct}; {seen:,} pictures seen, repetitions counted.\n\n"
+        f"## Data\n\n{folders}\n\n"
+        "Not evaluated yet: `tinct evaluate FOLDER --model` this folder tells how good it is.\n"
+    )

@@ -1,0 +1,72 @@
+"""The contract between a family and the trainer: what a batch is, and what a task offers.
+
+The trainer knows nothing of any family: it asks a task for its players, lets each take its turn,
+and steps its optimizer on the sum of the loss terms that the task returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures of one size, in CIE Lab (D65).
+
+    Attributes:
+        luma: float32 (N, 1, H, W), L* 0..100, what the network sees (perhaps faded or grainy).
+        lightness: float32 (N, 1, H, W), L* 0..100 of the truth.
+        ab: float32 (N, 2, H, W), a* and b* of the truth.
+        hint: float32 (N, 4, H, W): L*, a*, b* where a color is given, and a 0/1 mask; zeros where
+            none is.
+    """
+
+    luma: Tensor
+    lightness: Tensor
+    ab: Tensor
+    hint: Tensor
+
+    def to(self, device: object) -> Batch:
+        """Move all planes to a device."""
+        planes = (self.luma, self.lightness, self.ab, self.hint)
+        return Batch(*(plane.to(device) for plane in planes))  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Player:
+    """One whose turn it is: a name and the parameters its optimizer moves, in named groups.
+
+    The groups' names are what a stage's ``lr_scale`` and ``freeze`` speak of.
+    """
+
+    name: str
+    groups: dict[str, list[nn.Parameter]]
+
+
+class Task(Protocol):
+    """What every family fulfils."""
+
+    net: nn.Module
+    """The network that is exported: ``net(luma, hint) -> {"ab" or "lab": ..., "bins": ...}``."""
+
+    module: nn.Module
+    """Everything with weights: ``net`` and what else is trained; saved and resumed as one."""
+
+    def players(self) -> list[Player]:
+        """Return the players in the order of their turns."""
+        ...
+
+    def frozen(self, names: tuple[str, ...]) -> list[nn.Module]:
+        """Return the modules that belong to the named groups, to be kept in evaluation mode."""
+        ...
+
+    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
+        """Return the named terms, already weighted, whose sum the player minimizes."""
+        ...
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Return float (N, 3, H, W): the picture in Lab as a user would get it."""
+        ...

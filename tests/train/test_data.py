@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.color import rgb2lab
+
+from tinct.errors import TrainingError
+from tinct.train.data import Pictures, ahead, simulate_hints, split_source, to_batch
+from tinct.train.degrade import age
+from tinct.train.recipes import DataRecipe
+from tinct.train.store import open_store
+
+RECIPE = DataRecipe(short=48, val_share=0.2, val_pictures=8)
+
+
+def test_store_leaves_out_gray_and_damaged(pictures: Path) -> None:
+    store = open_store(pictures, short=20)
+    assert len(store) == 24
+    assert store.skipped == 2
+    assert store[3].shape == (20, 26, 3)
+    again = open_store(pictures, short=20)
+    assert all(np.array_equal(store[i], again[i]) for i in range(24))
+
+
+def test_store_keeps_pixels_that_fit(pictures: Path) -> None:
+    from PIL import Image
+
+    store = open_store(pictures, short=48)
+    for index in (0, 11, 23):
+        with Image.open(pictures / store.names[index]) as opened:
+            assert np.array_equal(store[index], np.asarray(opened))
+
+
+@pytest.mark.parametrize("make", ["missing", "empty", "gray"])
+def test_useless_folders_are_refused(make: str, tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = tmp_path / make
+    if make != "missing":
+        folder.mkdir()
+    if make == "gray":
+        Image.new("RGB", (40, 40), (90, 90, 90)).save(folder / "g.png")
+    with pytest.raises(TrainingError, match=make if make != "empty" else "no pictures"):
+        open_store(folder, short=32)
+
+
+def test_sources_carry_weights() -> None:
+    assert split_source("a/b=2.5") == (Path("a/b"), 2.5)
+    assert split_source("a/b") == (Path("a/b"), 1.0)
+    assert split_source("a=b/c") == (Path("a=b/c"), 1.0)
+    with pytest.raises(TrainingError, match="positive"):
+        split_source("a=-1")
+
+
+def test_batch_depends_on_step_alone(pictures: Path) -> None:
+    one = Pictures([pictures], recipe=RECIPE, seed=5)
+    two = Pictures([pictures], recipe=RECIPE, seed=5)
+    for step in (7, 2):
+        assert torch.equal(
+            one.batch(0, step, size=32, count=4).rgb, two.batch(0, step, size=32, count=4).rgb
+        )
+    assert not torch.equal(
+        one.batch(0, 1, size=32, count=4).rgb, one.batch(0, 2, size=32, count=4).rgb
+    )
+    assert not torch.equal(
+        one.batch(0, 1, size=32, count=4).rgb, one.batch(1, 1, size=32, count=4).rgb
+    )
+
+
+def test_processes_split_a_batch(pictures: Path) -> None:
+    data = Pictures([pictures], recipe=RECIPE, seed=5)
+    whole = data.batch(0, 3, size=32, count=6)
+    parts = [data.batch(0, 3, size=32, count=6, rank=rank, world=2) for rank in range(2)]
+    assert torch.equal(whole.rgb[0::2], parts[0].rgb)
+    assert torch.equal(whole.rgb[1::2], parts[1].rgb)
+    assert torch.equal(whole.hint_rgb[1::2], parts[1].hint_rgb)
+
+
+def test_validation_pictures_are_not_trained_on(pictures: Path) -> None:
+    data = Pictures([pictures], recipe=RECIPE, seed=5)
+    assert len(data.held[0]) > 0
+    assert not set(data.held[0]) & set(data.train[0])
+    assert len(data.held[0]) + len(data.train[0]) == 24
+
+
+def test_small_pictures_are_drawn_less_at_large_sizes(pictures: Path, tmp_path: Path) -> None:
+    from PIL import Image
+    from tests.train.conftest import paint
+
+    for number in range(24):
+        Image.fromarray(paint(number, 20, 20)).save(tmp_path / f"s{number}.png")
+    data = Pictures([pictures, tmp_path], recipe=DataRecipe(short=40, sharp=1.0), seed=0)
+    counts = [len(part) for part in data.train]
+    small, large = data.shares(20), data.shares(40)
+    assert small == pytest.approx(np.array(counts) / sum(counts))
+    assert large[1] / large[0] == pytest.approx(0.5 * counts[1] / counts[0])
+
+
+def test_hints_carry_the_true_color(pictures: Path) -> None:
+    store = open_store(pictures, short=48)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        colors, mask = simulate_hints(store[0], rng, most=1)
+        covered = mask.astype(bool)
+        assert covered.any()
+        expected = store[0][covered].mean(axis=0)
+        assert np.abs(colors[covered] - expected).max() <= 0.5
+        assert not colors[~covered].any()
+    colors, mask = simulate_hints(store[0], rng, most=0)
+    assert not mask.any()
+
+
+def test_planes_are_lab(pictures: Path) -> None:
+    data = Pictures([pictures], recipe=RECIPE, seed=1)
+    raw = data.batch(0, 0, size=32, count=3)
+    batch = to_batch(raw, device=torch.device("cpu"), degraded=0.0)
+    expected = rgb2lab(raw.rgb.permute(0, 2, 3, 1).numpy())
+    assert np.abs(batch.lightness[:, 0].numpy() - expected[..., 0]).max() < 0.05
+    assert np.abs(batch.ab.permute(0, 2, 3, 1).numpy() - expected[..., 1:]).max() < 0.05
+    assert torch.equal(batch.luma, batch.lightness)
+    assert not batch.hint[:, :3].masked_select(batch.hint[:, 3:].expand(-1, 3, -1, -1) == 0).any()
+
+
+def test_aging_changes_its_share_and_stays_in_range() -> None:
+    luma = torch.rand(200, 1, 8, 8) * 100
+    aged = age(luma, share=0.3, seed=3)
+    changed = (aged != luma).flatten(1).any(dim=1).float().mean()
+    assert 0.15 < float(changed) < 0.45
+    assert float(aged.min()) >= 0
+    assert float(aged.max()) <= 100
+    assert torch.equal(aged, age(luma, share=0.3, seed=3))
+    assert torch.equal(age(luma, share=0.0, seed=3), luma)
+
+
+def test_loading_ahead_keeps_the_order() -> None:
+    made = list(ahead(lambda step: step * 10, range(3, 20), threads=3))  # type: ignore[arg-type, return-value]
+    assert made == [step * 10 for step in range(3, 20)]

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tinct.color import ab_bins
+from tinct.train import recipes
+from tinct.train.families.flagship import Attention, FlagshipNet, ShuffleUp, pool_hints
+from tinct.train.task import Batch
+from tinct.train.trainer import build_optimizers, build_task, prepare_stage
+
+NANO = recipes.get("flagship-photo-nano")
+
+
+@pytest.fixture
+def net() -> FlagshipNet:
+    torch.manual_seed(0)
+    return FlagshipNet(NANO.model).eval()
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32), (2, 64, 32), (1, 96, 160)])
+def test_shapes(net: FlagshipNet, shape: tuple[int, int, int]) -> None:
+    count, height, width = shape
+    with torch.no_grad():
+        out = net(torch.rand(count, 1, height, width) * 100, torch.zeros(count, 4, height, width))
+    assert out["ab"].shape == (count, 2, height // 2, width // 2)
+    assert out["bins"].shape == (count, len(ab_bins()), height // 4, width // 4)
+    assert float(out["ab"].abs().max()) <= 110
+
+
+def test_shuffle_starts_without_checkerboard() -> None:
+    torch.manual_seed(0)
+    up = ShuffleUp(6, 5)
+    out = up(torch.randn(2, 6, 7, 9))
+    assert torch.equal(out, F.interpolate(out[:, :, ::2, ::2], scale_factor=2, mode="nearest"))
+    assert float(out.detach().abs().max()) > 0
+
+
+def test_attention_equals_torch(net: FlagshipNet) -> None:
+    torch.manual_seed(1)
+    block = Attention(16, 2)
+    torch.nn.init.normal_(block.out.weight)
+    x = torch.randn(2, 16, 3, 5)
+    reference = torch.nn.MultiheadAttention(16, 2, batch_first=True)
+    with torch.no_grad():
+        reference.in_proj_weight.copy_(block.qkv.weight)
+        reference.in_proj_bias.copy_(block.qkv.bias)
+        reference.out_proj.weight.copy_(block.out.weight)
+        reference.out_proj.bias.copy_(block.out.bias)
+        tokens = (x + block.position(x)).flatten(2).transpose(1, 2)
+        seen = block.norm1(tokens)
+        tokens = tokens + reference(seen, seen, seen, need_weights=False)[0]
+        tokens = tokens + block.mlp(block.norm2(tokens))
+        expected = tokens.transpose(1, 2).reshape(x.shape)
+        assert torch.allclose(block(x), expected, atol=1e-5)
+
+
+def test_one_pixel_of_hint_survives_every_stride() -> None:
+    hint = torch.zeros(1, 4, 64, 64)
+    hint[0, :, 37, 21] = torch.tensor([60.0, 40.0, -30.0, 1.0])
+    for stride in (2, 4, 8, 16, 32):
+        pooled = pool_hints(hint, stride)
+        cell = pooled[0, :, 37 // stride, 21 // stride]
+        assert torch.allclose(cell, torch.tensor([60 / 110, 40 / 110, -30 / 110, 1.0]), atol=1e-5)
+        assert float(pooled[0, 3].sum()) == 1
+
+
+def test_annealed_mean_runs_from_mean_to_mode(net: FlagshipNet) -> None:
+    logits = torch.randn(1, len(ab_bins()), 2, 2) * 3
+    centers = ab_bins().astype(np.float64)
+    shares = np.exp(logits.double().numpy())
+    shares /= shares.sum(axis=1, keepdims=True)
+    mean = np.einsum("nkhw,kc->nchw", shares, centers)
+    assert np.abs(net.annealed_mean(logits, 1.0).numpy() - mean).max() < 1e-3
+    mode = centers[logits[0].argmax(dim=0).numpy()].transpose(2, 0, 1)
+    assert np.abs(net.annealed_mean(logits, 0.005).numpy()[0] - mode).max() < 0.5
+
+
+def test_join_mixes_the_heads(net: FlagshipNet) -> None:
+    luma, hint = torch.rand(1, 1, 32, 32) * 100, torch.zeros(1, 4, 32, 32)
+    with torch.no_grad():
+        regressed, _ = net.heads(luma, hint)
+        net.set_join(0.4, 0.0, 1.5)
+        assert torch.allclose(net(luma, hint)["ab"], (1.5 * regressed).clamp(-110, 110))
+        net.set_join(0.4, 1.0, 1.0)
+        assert not torch.allclose(net(luma, hint)["ab"], regressed)
+
+
+def test_bins_term_is_cross_entropy_when_all_colors_count_alike() -> None:
+    recipe = recipes.get("flagship-photo-nano", {"model.rarity": "0"})
+    task = build_task(recipe)
+    torch.manual_seed(0)
+    logits = torch.randn(2, len(ab_bins()), 3, 3)
+    truth = torch.randn(2, 2, 3, 3) * 20
+    centers = torch.from_numpy(ab_bins())
+    places = truth.permute(0, 2, 3, 1).reshape(-1, 2)
+    soft = torch.exp(-((places[:, None] - centers) ** 2).sum(-1) / 50)
+    soft = soft / soft.sum(dim=1, keepdim=True)
+    expected = F.cross_entropy(logits.permute(0, 2, 3, 1).reshape(len(places), -1), soft)
+    assert float(task._bins_term(logits, truth).detach()) == pytest.approx(
+        float(expected), rel=1e-4
+    )
+
+
+def test_overfits_one_batch() -> None:
+    torch.manual_seed(0)
+    task = build_task(NANO)
+    prepare_stage(task, NANO.stages[0])
+    optimizer = build_optimizers(task, NANO)["net"]
+    ramp = torch.linspace(0, 100, 32).expand(2, 1, 32, 32).contiguous()
+    ab = torch.cat([ramp - 50, 30 - 0.4 * ramp], dim=1)
+    batch = Batch(luma=ramp, lightness=ramp, ab=ab, hint=torch.zeros(2, 4, 32, 32))
+    first = last = 0.0
+    for _ in range(60):
+        for group in optimizer.param_groups:
+            group["lr"] = 5e-3
+        optimizer.zero_grad()
+        terms = task.loss("net", batch)
+        loss = torch.stack(list(terms.values())).sum()
+        loss.backward()
+        optimizer.step()
+        last = float(terms["ab"].detach())
+        first = first or last
+    assert last < 0.1 * first
+
+
+def test_groups_cover_every_parameter_once() -> None:
+    task = build_task(NANO)
+    (player,) = task.players()
+    grouped = [id(p) for group in player.groups.values() for p in group]
+    assert sorted(grouped) == sorted(id(p) for p in task.net.parameters())
+    assert all(player.groups.values())

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tinct.errors import UsageError
+from tinct.train import recipes
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_recipe_survives_json(name: str) -> None:
+    recipe = recipes.get(name)
+    assert recipe.name == name
+    assert recipes.from_json(recipes.to_json(recipe)) == recipe
+
+
+def test_fields_are_replaced_and_nothing_else() -> None:
+    plain = recipes.get("flagship-photo")
+    changed = recipes.get(
+        "flagship-photo",
+        {
+            "stages.1.steps": "7",
+            "stages.0.lr_scale.decoder": "0.5",
+            "stages.0.freeze": '["encoder.late"]',
+            "optimizer.ema": "0",
+            "model.encoder": "efficientnet_lite2",
+        },
+    )
+    assert changed.stages[1] == dataclasses.replace(plain.stages[1], steps=7)
+    assert changed.stages[0].lr_scale == {**plain.stages[0].lr_scale, "decoder": 0.5}
+    assert changed.stages[0].freeze == ("encoder.late",)
+    assert changed.optimizer.ema == 0.0
+    assert changed.model.encoder == "efficientnet_lite2"
+    assert changed.stages[2] == plain.stages[2]
+    assert changed.data == plain.data
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "word"),
+    [
+        ("flagship-phot", {}, "flagship-photo"),
+        ("nothing-like-it", {}, "Choose from"),
+        ("flagship-photo", {"stages.0.setps": "7"}, "setps"),
+        ("flagship-photo", {"stages.9.steps": "7"}, "nowhere"),
+        ("flagship-photo", {"stages.0.steps": "many"}, "int"),
+        ("flagship-photo", {"stages.0.steps": "1.5"}, "int"),
+        ("flagship-photo", {"model.pretrained": "1"}, "bool"),
+        ("flagship-photo", {"seed.x": "1"}, "nowhere"),
+    ],
+)
+def test_mistakes_are_named(name: str, overrides: dict[str, str], word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        recipes.get(name, overrides)

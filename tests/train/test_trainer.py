@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from tinct.errors import TrainingError
+from tinct.train import recipes
+from tinct.train.recipes import Stage
+from tinct.train.rundir import RunDir
+from tinct.train.trainer import Average, Trainer, build_task, learning_rate, prepare_stage, train
+
+NANO = recipes.get("flagship-photo-nano")
+
+
+def test_same_seed_same_weights(pictures: Path, nano_run: Path, tmp_path: Path) -> None:
+    train(NANO, [pictures], tmp_path / "again")
+    one, two = RunDir(nano_run).load(), RunDir(tmp_path / "again").load()
+    assert one["step"] == two["step"] == 20
+    for key, value in one["average"].items():
+        assert torch.equal(value, two["average"][key]), key
+
+
+def test_resumed_run_equals_an_uninterrupted_one(
+    pictures: Path, nano_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Trainer._turns
+
+    def interrupted(self, stage, batch, lr):
+        if self.total == 13:
+            raise KeyboardInterrupt
+        return real(self, stage, batch, lr)
+
+    monkeypatch.setattr(Trainer, "_turns", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(NANO, [pictures], tmp_path / "run")
+    monkeypatch.undo()
+    assert RunDir(tmp_path / "run").load()["step"] == 10
+    with pytest.raises(TrainingError, match="--resume"):
+        train(NANO, [pictures], tmp_path / "run")
+    train(NANO, [pictures], tmp_path / "run", resume=True)
+    one, two = RunDir(nano_run).load(), RunDir(tmp_path / "run").load()
+    for key, value in one["module"].items():
+        assert torch.allclose(value, two["module"][key], atol=1e-6), key
+    steps = [
+        json.loads(line)["step"]
+        for line in RunDir(tmp_path / "run").metrics.read_text().splitlines()
+    ]
+    assert steps == sorted(steps)
+
+
+def test_resume_wants_the_same_recipe_and_a_run(
+    pictures: Path, nano_run: Path, tmp_path: Path
+) -> None:
+    other = recipes.get("flagship-photo-nano", {"seed": "3"})
+    with pytest.raises(TrainingError, match="another recipe"):
+        train(other, [pictures], nano_run, resume=True)
+    with pytest.raises(TrainingError, match="no run"):
+        train(NANO, [pictures], tmp_path / "none", resume=True)
+
+
+def test_run_leaves_what_it_promises(nano_run: Path) -> None:
+    assert RunDir(nano_run).recipe() == NANO
+    assert RunDir(nano_run).data()[0]["pictures"] == 24
+    assert RunDir(nano_run).data()[0]["skipped"] == 2
+    rows = [json.loads(line) for line in (nano_run / "metrics.jsonl").read_text().splitlines()]
+    assert {"net.ab", "net.bins", "lr"} <= rows[-2].keys()
+    assert {"val.error", "val.chroma"} <= rows[-1].keys()
+    assert sorted(p.name for p in (nano_run / "samples").iterdir()) == [
+        "0000010.jpg",
+        "0000020.jpg",
+    ]
+    assert list((nano_run / "tensorboard").iterdir())
+
+
+def test_frozen_groups_do_not_move(pictures: Path, tmp_path: Path) -> None:
+    recipe = recipes.get(
+        "flagship-photo-nano", {"stages.0.freeze": '["encoder.early"]', "stages.0.steps": "3"}
+    )
+    trainer = Trainer(recipe, data=[pictures], out=tmp_path / "run", resume=False)
+    before = {key: value.clone() for key, value in trainer.task.module.state_dict().items()}
+    trainer.fit()
+    after = trainer.task.module.state_dict()
+    early = [k for k in before if k.startswith(("net.encoder.conv_stem", "net.encoder.blocks.1."))]
+    assert early
+    assert all(torch.equal(before[key], after[key]) for key in early)
+    late = [k for k in before if "encoder.blocks.6" in k and k.endswith("weight")]
+    assert late
+    assert any(not torch.equal(before[key], after[key]) for key in late)
+
+
+def test_unknown_group_is_named() -> None:
+    task = build_task(NANO)
+    with pytest.raises(TrainingError, match=r"encoder\.middle"):
+        prepare_stage(task, Stage(size=32, steps=1, freeze=("encoder.middle",)))
+
+
+def test_nan_stops_with_the_checkpoint_kept(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tinct.train.families.flagship import FlagshipTask
+
+    real = FlagshipTask.loss
+    calls = []
+
+    def poisoned(self, player, batch):
+        calls.append(1)
+        terms = real(self, player, batch)
+        return {**terms, "ab": terms["ab"] * math.nan} if len(calls) > 12 else terms
+
+    monkeypatch.setattr(FlagshipTask, "loss", poisoned)
+    with pytest.raises(TrainingError, match="not finite"):
+        train(NANO, [pictures], tmp_path / "run")
+    state = RunDir(tmp_path / "run").load()
+    assert state["step"] == 10
+    assert all(bool(torch.isfinite(v).all()) for v in state["module"].values())
+
+
+def test_batch_that_cannot_be_split_is_refused(pictures: Path, tmp_path: Path) -> None:
+    recipe = recipes.get("flagship-photo-nano", {"stages.0.accumulate": "3"})
+    with pytest.raises(TrainingError, match="cannot be split"):
+        train(recipe, [pictures], tmp_path / "run")
+
+
+def test_schedule_rises_and_falls_along_a_cosine() -> None:
+    stage = Stage(size=32, steps=100, lr=2.0, warmup=0.1, final=0.1)
+    rates = [learning_rate(stage, step) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+    half = torch.optim.lr_scheduler.CosineAnnealingLR(
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0), T_max=90, eta_min=0.2
+    )
+    expected = []
+    for _ in range(90):
+        expected.append(half.get_last_lr()[0])
+        half.optimizer.step()
+        half.step()
+    assert rates[10:] == pytest.approx(expected, rel=1e-6)
+
+
+def test_average_follows_the_formula() -> None:
+    module = torch.nn.Linear(1, 1, bias=False)
+    average = Average(module, 0.5)
+    start = float(module.weight.detach())
+    with torch.no_grad():
+        module.weight.fill_(start + 1)
+    average.update(module, 0)  # decay (1 + 0) / (10 + 0) = 0.1
+    assert float(average.state["weight"]) == pytest.approx(start + 0.9)
+    average.update(module, 10_000)  # decay 0.5
+    assert float(average.state["weight"]) == pytest.approx(start + 0.95)
+
+
+def test_accumulation_equals_one_large_batch(pictures: Path, tmp_path: Path) -> None:
+    """Two halves of a batch give the gradient of the whole, normalization statistics aside."""
+    recipe = recipes.get("flagship-photo-nano", {"stages.0.steps": "1"})
+    trainer = Trainer(recipe, data=[pictures], out=tmp_path / "run", resume=False)
+    trainer.task.module.eval()
+    raw = trainer.pictures.batch(0, 0, size=32, count=4)
+    from tinct.train.data import to_batch
+    from tinct.train.task import Batch
+
+    batch = to_batch(raw, device=torch.device("cpu"), degraded=0.0)
+    net = trainer.task.net
+
+    def gradient(parts: int) -> torch.Tensor:
+        net.zero_grad()
+        for part in range(parts):
+            piece = Batch(
+                *(p[part::parts] for p in (batch.luma, batch.lightness, batch.ab, batch.hint))
+            )
+            (trainer.task.loss("net", piece)["ab"] / parts).backward()
+        return net.to_ab.weight.grad.clone()
+
+    assert torch.allclose(gradient(1), gradient(2), atol=1e-6)
