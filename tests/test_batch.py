@@ -1,4 +1,4 @@
-"""Which file becomes which, and that one failure never stops the rest; with a painter instead of a model."""
+"""Which file becomes which, and that one failure never stops the rest; without a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinct.errors import PictureError, SaveError, UsageError
 
 
 class Painter:
-    """Stands for a model: paints everything red, at the lightness of the picture's green channel."""
+    """Stands for a model: turns the red channel up."""
 
     name = "painter"
 

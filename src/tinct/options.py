@@ -42,7 +42,7 @@ Color black-and-white photographs: offline, at full size, with the exact lightne
   tinct photo.jpg --hint 0.42,0.6=#b04030
   cat photo.jpg | tinct - > colored.jpg
 
-commands (tinct COMMAND --help tells more):
+commands (tinct COMMAND --help tells more; tinct colorize --help lists every option):
 {commands}
 
   -h, --help     show this help
@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=f"tinct {command}",
             description=description,
-            epilog=f"{epilog}\n\n{codes_help()}",
+            epilog=f"{epilog}\n\nThe exit codes are listed by: tinct --help",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )

@@ -1,0 +1,104 @@
+"""What the project says of itself holds: README, CI, versions, tree, licenses, packaging."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import tinct
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def command_blocks() -> list[str]:
+    """Return the README's code blocks that have no language."""
+    return re.findall(r"^```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_ci_runs_the_line_of_the_readme() -> None:
+    color, test = (block.strip() for block in command_blocks()[:2])
+    assert "\n" not in color + test
+    assert test in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    assert test.endswith("./check")
+    sample = ROOT / color.split()[-1]
+    with Image.open(sample) as image:
+        assert image.mode == "L"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no executable bit")
+@pytest.mark.parametrize("script", ["check", ".ci/run"])
+def test_scripts_are_executable_and_parse(script: str) -> None:
+    assert os.access(ROOT / script, os.X_OK)
+    subprocess.run(["bash", "-n", ROOT / script], check=True)
+
+
+def test_the_tree_in_the_readme_names_every_room_and_no_other() -> None:
+    tree = next(block for block in command_blocks() if "src/tinct/" in block)
+    named = set(re.findall(r"[\w/.]+\.py", tree))
+    rooms = {
+        path.name if path.parent.name != "families" else f"families/{path.name}"
+        for path in (ROOT / "src").rglob("*.py")
+        if path.name != "__init__.py" or path.parent.name == "tinct"
+    }
+    assert named == rooms
+
+
+def test_paths_in_the_documents_exist() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_one_version_everywhere() -> None:
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\nversion: {tinct.__version__}\n" in citation
+    assert "version" in PROJECT["project"]["dynamic"]
+
+
+def test_the_base_install_has_no_torch() -> None:
+    base = " ".join(PROJECT["project"]["dependencies"])
+    assert not re.search(r"torch|timm|lightning|opencv|scipy|scikit", base)
+
+
+def test_every_extra_of_the_doctor_is_in_the_project() -> None:
+    from tinct import doctor
+
+    extras = PROJECT["project"]["optional-dependencies"]
+    for name, modules in doctor.EXTRAS.items():
+        wanted = {re.split(r"[\[>=]", line)[0].replace("-", "_") for line in extras[name]}
+        assert set(modules) == wanted, name
+
+
+def test_the_license_is_the_apache_license_word_for_word() -> None:
+    words = " ".join((ROOT / "LICENSE").read_text("utf-8").split())
+    known = "0ffddef9e48f8a09aed5caf2d44f7ba1c1be2d9b8e0a6f693b1635b2d5566645"
+    assert hashlib.sha256(words.encode()).hexdigest() == known
+    assert PROJECT["project"]["license"] == "Apache-2.0"
+
+
+def test_no_file_is_unfinished_or_swallows_errors() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert not re.search(r"\bTODO\b|\bFIXME\b|NotImplementedError|except:", text), path
+
+
+def test_pictures_name_their_source() -> None:
+    listed = (ROOT / "examples" / "pictures" / "README.md").read_text("utf-8")
+    for path in (ROOT / "examples" / "pictures").glob("*.jpg"):
+        assert f"`{path.name}`" in listed
+
+
+def test_importing_tinct_is_light() -> None:
+    code = "import sys, tinct; print(sorted({'numpy', 'onnxruntime', 'PIL'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
