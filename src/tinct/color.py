@@ -181,9 +181,9 @@ def in_gamut(lab: Any, *, axis: int = -1, tolerance: float = 1e-4) -> Any:
 def fit_gamut(lab: Any, *, axis: int = -1, steps: int = 14) -> Any:
     """Lower chroma at constant lightness and hue until sRGB can show every color.
 
-    Colors already inside are unchanged. The share of chroma that is kept is found by bisection,
-    which is safe because along a line of constant lightness and hue the gamut is one interval from
-    the neutral axis outwards.
+    Colors already inside are unchanged. The share of chroma that is kept is found by bisection. For
+    nearly every lightness and hue the gamut is one interval from the neutral axis outwards; among a
+    few cyans and blues it is not quite, and there either of its ends may be taken.
 
     Args:
         lab: floats, L* 0..100, a*, b*, along ``axis``; L* outside 0..100 is clipped.

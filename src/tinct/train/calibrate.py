@@ -1,0 +1,108 @@
+"""Choose how the flagship's two heads become one color, by measuring on pictures it was not trained on.
+
+``python -m tinct.train.calibrate RUN --data FOLDER`` prints a table over temperature, the bins'
+share and the gain: CIEDE2000 as a share of gray's, and colorfulness as a share of the truth's, on
+the validation split of the folders. The chosen values go into ``tinct export RUN --set``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from tinct.metrics import ciede2000, colorfulness
+from tinct.train.data import Pictures, to_batch
+from tinct.train.export import load_net
+from tinct.train.rundir import lab_to_pixels
+
+TEMPERATURES = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+GAINS = (1.0, 1.15, 1.3, 1.5)
+
+
+def calibrate(
+    run: Path, data: list[str], *, size: int, limit: int, batch: int = 16
+) -> list[dict[str, float]]:
+    """Measure every combination of temperature, share and gain.
+
+    Args:
+        run: a run of the flagship.
+        data: folders; only their validation split is looked at.
+        size: side of the square pictures in pixels.
+        limit: how many pictures at most.
+        batch: pictures at a time.
+
+    Returns:
+        One row per combination, sorted by error: ``temperature``, ``share``, ``gain``, ``error``
+        (CIEDE2000 as a share of gray's) and ``colorfulness`` (as a share of the truth's).
+
+    Raises:
+        TrainingError: there is no run, or a folder is missing.
+    """
+    recipe, net = load_net(run)
+    flagship: Any = net
+    pictures = Pictures(data, recipe=recipe.data, seed=recipe.seed)
+    combinations = list(itertools.product(TEMPERATURES, SHARES, GAINS))
+    errors = {key: 0.0 for key in combinations}
+    colors = {key: 0.0 for key in combinations}
+    gray = truth_color = 0.0
+    for raw in pictures.held_batches(size=size, count=batch, limit=limit):
+        part = to_batch(raw, device=torch.device("cpu"), degraded=0.0)
+        # Half the size is where the chroma is predicted; errors there are what can be calibrated.
+        lightness, ab = F.avg_pool2d(part.lightness, 2), F.avg_pool2d(part.ab, 2)
+        truth = torch.cat([lightness, ab], dim=1)
+        true_lab = np.moveaxis(truth.numpy(), 1, -1)
+        flat = torch.cat([lightness, torch.zeros_like(ab)], dim=1)
+        gray += float(ciede2000(np.moveaxis(flat.numpy(), 1, -1), true_lab).mean()) * len(ab)
+        truth_color += sum(colorfulness(p) for p in lab_to_pixels(truth))
+        with torch.no_grad():
+            regressed, bins = flagship.heads(part.luma, part.hint)
+            for temperature in TEMPERATURES:
+                drawn = flagship.annealed_mean(bins, temperature)
+                drawn = F.interpolate(drawn, scale_factor=2.0, mode="bilinear")
+                for share, gain in itertools.product(SHARES, GAINS):
+                    if share == 0 and temperature != TEMPERATURES[0]:
+                        continue
+                    joined = gain * ((1 - share) * regressed + share * drawn)
+                    lab = torch.cat([lightness, joined], dim=1)
+                    key = (temperature, share, gain)
+                    found = ciede2000(np.moveaxis(lab.numpy(), 1, -1), true_lab)
+                    errors[key] += float(found.mean()) * len(ab)
+                    colors[key] += sum(colorfulness(p) for p in lab_to_pixels(lab))
+    rows = [
+        {
+            "temperature": key[0],
+            "share": key[1],
+            "gain": key[2],
+            "error": errors[key] / gray,
+            "colorfulness": colors[key] / truth_color,
+        }
+        for key in combinations
+        if errors[key]
+    ]
+    return sorted(rows, key=lambda row: row["error"])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table as JSON lines, best error first."""
+    parser = argparse.ArgumentParser(prog="python -m tinct.train.calibrate", description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", action="append", required=True, metavar="FOLDER")
+    parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--limit", type=int, default=200)
+    chosen = parser.parse_args(argv)
+    for row in calibrate(chosen.run, chosen.data, size=chosen.size, limit=chosen.limit):
+        sys.stdout.write(json.dumps({key: round(value, 4) for key, value in row.items()}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
