@@ -1,0 +1,184 @@
+"""Carry a picture to a model's size, and the proposed colors back to the picture's size.
+
+Pure array functions. The way down (:func:`fit`) makes a small, well-filtered lightness plane; the
+way up (:func:`compose`) enlarges the proposed a*, b* and joins them with the untouched lightness of
+every pixel. How the work is cut into tiles never depends on the number of threads, so neither does
+the result. The rooms behind: :mod:`tinct.resample` (filter), :mod:`tinct.paint` (Lab to sRGB).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinct import color
+from tinct.paint import STRIP, Exact, Painter, Room, choose
+from tinct.resample import Floats, bicubic, for_each, resample_rows, widen_columns
+
+Gray = NDArray[np.uint8] | NDArray[np.uint16]
+Edge = Literal["pad", "resize"]
+
+BLOCK = 1024  # side of the square of pixels that one thread takes at a time
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size at which a model sees a picture.
+
+    Attributes:
+        height: rows that show the picture.
+        width: columns that show the picture.
+        bottom: rows of padding below.
+        right: columns of padding on the right.
+    """
+
+    height: int
+    width: int
+    bottom: int = 0
+    right: int = 0
+
+    @property
+    def cover(self) -> tuple[float, float]:
+        """The shares of the padded height and width that show the picture."""
+        return self.height / (self.height + self.bottom), self.width / (self.width + self.right)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A picture at a model's size.
+
+    Attributes:
+        luma: float32 (1, 1, h, w), L* 0..100, padding included.
+        shape: which part of it shows the picture.
+    """
+
+    luma: Floats
+    shape: Shape
+
+
+def working_shape(
+    height: int, width: int, *, size: int, multiple_of: int = 1, max_long: int, edge: Edge = "pad"
+) -> Shape:
+    """Return the size at which a model sees a picture of ``height`` x ``width`` pixels.
+
+    The short side becomes ``size`` (small pictures are enlarged), the long side keeps the aspect;
+    where it would pass ``max_long``, both are scaled down until it fits.
+
+    Args:
+        height: rows of the picture, 1 or more.
+        width: columns of the picture, 1 or more.
+        size: wanted short side.
+        multiple_of: both sides of the model's input are multiples of this.
+        max_long: the largest long side, before padding.
+        edge: "pad" fills up to the next multiple, "resize" squashes to the nearest.
+
+    Returns:
+        The picture's part and the padding.
+    """
+    scale = min(size / min(height, width), max_long / max(height, width))
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    if edge == "resize":
+        rows, columns = (
+            max(1, round(side / multiple_of)) * multiple_of for side in (rows, columns)
+        )
+    return Shape(rows, columns, -rows % multiple_of, -columns % multiple_of)
+
+
+def fit(
+    gray: Gray,
+    *,
+    size: int,
+    multiple_of: int = 1,
+    max_long: int,
+    edge: Edge = "pad",
+    threads: int | None = None,
+) -> Fitted:
+    """Resample a picture to a model's size, with antialiasing, and give its lightness.
+
+    The sRGB codes are resampled, as they are in the pictures that models are trained on.
+
+    Args:
+        gray: uint8 or uint16 (H, W), sRGB-encoded.
+        size: wanted short side; see :func:`working_shape` for this and the next three.
+        multiple_of: both sides are multiples of this.
+        max_long: the largest long side.
+        edge: how a multiple is reached; padding mirrors the picture.
+        threads: None means one for each core.
+
+    Returns:
+        L* and the part of it that shows the picture.
+    """
+    height, width = gray.shape
+    shape = working_shape(
+        height, width, size=size, multiple_of=multiple_of, max_long=max_long, edge=edge
+    )
+    small = resample_rows(gray, bicubic(shape.height, height), threads=threads)
+    small = resample_rows(small.T, bicubic(shape.width, width), threads=threads).T
+    codes = np.clip(small / np.float32(np.iinfo(gray.dtype).max), 0, 1)
+    luma = color.gray_to_lightness(codes).astype(np.float32)
+    luma = np.pad(luma, ((0, shape.bottom), (0, shape.right)), mode="symmetric")
+    return Fitted(np.ascontiguousarray(luma)[None, None], shape)
+
+
+def compose(
+    gray: Gray,
+    ab: Floats,
+    *,
+    strength: float = 1.0,
+    cover: tuple[float, float] = (1.0, 1.0),
+    threads: int | None = None,
+) -> Gray:
+    """Join a picture's untouched lightness with small color planes.
+
+    a*, b* are enlarged by a bicubic filter; a color that sRGB cannot show loses chroma, never
+    lightness or hue. Memory: the result, a table of at most 64 MB (8 bit), and strips.
+
+    Args:
+        gray: uint8 or uint16 (H, W), sRGB-encoded.
+        ab: float32 (2, h, w), a* and b* in Lab units.
+        strength: factor on a* and b*; 0 is gray.
+        cover: the shares of ``ab``'s height and width, from the top left, that show the picture
+            (the rest is padding).
+        threads: None means one for each core.
+
+    Returns:
+        sRGB (H, W, 3), the dtype of ``gray``.
+    """
+    height, width = gray.shape
+    codes = int(np.iinfo(gray.dtype).max) + 1
+    out = np.empty((height, width, 3), gray.dtype)
+    rows, columns = ab.shape[1] * cover[0], ab.shape[2] * cover[1]
+    vertical = bicubic(height, ab.shape[1], length=rows)
+    horizontal = bicubic(width, ab.shape[2], length=columns)
+    ab = ab * np.float32(strength)
+    painter: Painter = Exact(codes)
+    if rows <= height and columns <= width:
+        painter = choose(codes, ab, pixels=gray.size, threads=threads)
+    scale, offset = (
+        np.array(v, np.float32)[:, None, None] for v in (painter.scale, painter.offset)
+    )
+    planes = ab * scale + offset
+
+    def work(corner: tuple[int, int]) -> None:
+        top, left = corner
+        bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
+        low, high = vertical.span(top, bottom)
+        wide = widen_columns(planes[:, low:high], horizontal, start=left, stop=right)
+        step = max(1, STRIP // (right - left))
+        room = Room(step * (right - left))
+        for start in range(top, bottom, step):
+            stop = min(start + step, bottom)
+            first, last = vertical.span(start, stop)
+            tall = np.matmul(vertical.block(start, stop), wide[:, first - low : last - low])
+            part = slice(start, stop), slice(left, right)
+            painter.paint(gray[part], tall, out[part], room)
+
+    for_each(
+        work,
+        [(y, x) for x in range(0, width, BLOCK) for y in range(0, height, BLOCK)],
+        threads=threads,
+    )
+    return out

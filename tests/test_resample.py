@@ -1,0 +1,72 @@
+"""Resampling against Pillow, which implements the same filter independently."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tinct.resample import bicubic, cores, for_each, resample_rows, widen_columns
+
+SIDES = st.integers(1, 90)
+
+
+def pillow(plane: np.ndarray, height: int, width: int, box: tuple[float, ...] | None = None):
+    image = Image.fromarray(plane.astype(np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC, box=box))
+
+
+def ours(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    rows = resample_rows(plane, bicubic(height, plane.shape[0]))
+    return resample_rows(rows.T, bicubic(width, plane.shape[1])).T
+
+
+@given(SIDES, SIDES, SIDES, SIDES, st.integers(0, 9))
+def test_any_size_to_any_size_as_pillow(h: int, w: int, to_h: int, to_w: int, seed: int) -> None:
+    plane = np.random.default_rng(seed).integers(0, 256, (h, w), dtype=np.uint8)
+    np.testing.assert_allclose(ours(plane, to_h, to_w), pillow(plane, to_h, to_w), atol=2e-3)
+
+
+@given(SIDES, SIDES, st.floats(0.3, 1))
+def test_a_part_of_the_axis_as_pillows_box(size: int, count: int, share: float) -> None:
+    plane = np.random.default_rng(size).normal(0, 50, (size, 4)).astype(np.float32)
+    rows = resample_rows(plane, bicubic(count, size, length=size * share))
+    expected = pillow(plane, count, 4, box=(0, 0, 4, size * share))
+    np.testing.assert_allclose(rows, expected, atol=2e-3)
+
+
+def test_columns_in_pieces_are_the_columns_at_once() -> None:
+    planes = np.random.default_rng(0).normal(0, 20, (2, 5, 30)).astype(np.float32)
+    taps = bicubic(200, 30)
+    whole = np.stack([resample_rows(plane.T, taps).T for plane in planes])
+    for start, stop in ((0, 200), (37, 38), (63, 171)):
+        part = widen_columns(planes, taps, start=start, stop=stop)
+        np.testing.assert_allclose(part, whole[:, :, start:stop], atol=1e-4)
+
+
+def test_threads_do_not_change_the_result() -> None:
+    plane = np.random.default_rng(0).integers(0, 65536, (300, 500), dtype=np.uint16)
+    one, four = (resample_rows(plane, bicubic(41, 300), threads=n) for n in (1, 4))
+    np.testing.assert_array_equal(one, four)
+
+
+def test_every_unit_is_worked_on_once_and_errors_come_out() -> None:
+    done: list[int] = []
+    lock = threading.Lock()
+
+    def work(unit: int) -> None:
+        with lock:
+            done.append(unit)
+        if unit == 7:
+            raise ValueError("seven")
+
+    for_each(work, range(5), threads=None)
+    assert sorted(done) == list(range(5))
+    for threads in (1, 3):
+        with pytest.raises(ValueError, match="seven"):
+            for_each(work, range(5, 9), threads=threads)
+    assert cores() >= 1
