@@ -212,7 +212,7 @@ def _load(content: Path | bytes, kind: str, settings: dict[str, Any], *, name: s
         text = libvips.reason(error)
         if "labq" in text:
             return None
-        if "bad page" in text:
+        if "does not contain page" in text or "bad page" in text:
             raise PictureError(
                 f"{name} has no page {settings['page']}; ask for a smaller number."
             ) from error
@@ -241,20 +241,20 @@ def _opened(image: Any, again: Callable[[], Any], metadata: Metadata, *, name: s
     wide = image.format != "uchar"
     if layout == "lab":
         wide = image.interpretation != "labq" and metadata.bits > 8
-    scale = (
-        None
-        if image.format in ("uchar", "ushort") or layout == "lab"
-        else _range(again(), name=name)
-    )
+    plain = image.format in ("uchar", "ushort") or layout == "lab"
 
-    def strips() -> Iterator[tuple[int, NDArray[Any]]]:
+    def wanted() -> Any:
         source = again()
         if layout == "lab":
-            source = source.colourspace("lab")
-        elif source.bands > channels + alpha:
-            source = source.extract_band(0, n=channels + int(alpha))
+            return source.colourspace("lab")
+        return (
+            source.extract_band(0, n=channels + int(alpha)) if source.bands > channels else source
+        )
+
+    def strips() -> Iterator[tuple[int, NDArray[Any]]]:
         try:
-            for row, strip in _rows(source):
+            scale = None if plain else _range(wanted(), name=name)
+            for row, strip in _rows(wanted()):
                 yield row, strip if scale is None else scaled(strip, *scale)
         except pyvips.Error as error:
             raise PictureError(damaged(name, metadata.format, libvips.reason(error))) from error
@@ -289,17 +289,14 @@ def _rows(image: Any) -> Iterator[tuple[int, NDArray[Any]]]:
 def _range(image: Any, *, name: str) -> tuple[float, float]:
     """Find the values that become black and white in a picture of floats or of unusual integers."""
     low, high = np.inf, -np.inf
-    try:
-        for _, strip in _rows(image):
-            finite = strip[np.isfinite(strip)] if strip.dtype.kind == "f" else strip
-            if finite.size:
-                low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    except libvips.load().Error as error:
-        raise PictureError(damaged(name, "tiff", libvips.reason(error))) from error
-    if image.format in ("float", "double") and low >= 0 and high <= 1:
-        return 0.0, 1.0
+    for _, strip in _rows(image):
+        finite = strip[np.isfinite(strip)] if strip.dtype.kind == "f" else strip
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     if low > high:
         raise PictureError(f"{name} holds no finite values; export it again as 16-bit TIFF.")
+    if image.format in ("float", "double") and low >= 0 and high <= 1:
+        return 0.0, 1.0
     low = min(low, 0.0)
     high = high if high > low else low + 1
     warnings.warn(

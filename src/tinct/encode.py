@@ -42,7 +42,7 @@ JPEG_QUALITY = 92
 WEBP_QUALITY = 90
 AVIF_QUALITY = 75
 HEIC_QUALITY = 85
-SEGMENT = 65_400  # bytes of metadata that one segment of a JPEG holds, with room to spare
+SEGMENT = 64_900  # bytes of metadata that one segment of a JPEG holds, with room to spare
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,16 @@ def _blocks(
     metadata: Metadata, *, kind: str, width: int, height: int, note: Note | None
 ) -> _Blocks:
     software = None if note is None else str(note)
-    limit = SEGMENT if kind == "jpeg" else 1 << 30
     try:
-        block = exif.revise(metadata.exif, width=width, height=height, software=software)
-        if len(block) > limit:
-            raise exif.ExifError(f"{len(block)} bytes are more than a JPEG holds")
+        block = exif.revise(
+            metadata.exif, width=width, height=height, software=software, dpi=metadata.dpi
+        )
+        if len(block) > SEGMENT and kind not in ("tiff", "heic"):
+            raise exif.ExifError(f"{len(block)} bytes are more than {kind.upper()} holds")
     except exif.ExifError as error:
         warnings.warn(f"EXIF was left out: {error}.", PictureWarning, stacklevel=4)
-        block = exif.revise(None, width=width, height=height, software=software)
+        block = exif.revise(None, width=width, height=height, software=software, dpi=metadata.dpi)
+    limit = SEGMENT if kind == "jpeg" else 1 << 30
     try:
         xmp = revise_xmp(metadata.xmp, note=note)
         if xmp is not None and len(xmp) > limit:

@@ -18,9 +18,10 @@ from typing import BinaryIO, NamedTuple
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
          16: 8, 17: 8, 18: 8, 129: 1}  # fmt: skip
 UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-LIMIT = 1 << 24  # bytes that one tag may hold
+LIMIT = 1 << 24  # bytes that the tags of one directory may hold
 
 WIDTH, HEIGHT, COMPRESSION, ORIENTATION, SOFTWARE = 256, 257, 259, 274, 305
+RESOLUTION, UNIT = (282, 283), 296
 THUMBNAIL, THUMBNAIL_SIZE = 513, 514
 EXIF, GPS, INTEROP = 34665, 34853, 40965
 POINTERS = (EXIF, GPS, INTEROP)
@@ -98,6 +99,7 @@ def read_tags(stream: BinaryIO, header: Header, offset: int) -> tuple[Tags, int]
         raise ExifError("a directory that is cut short")
     tags = {}
     room = tail
+    total = 0
     for index in range(count):
         raw = block[index * entry : (index + 1) * entry]
         number, kind = struct.unpack_from(header.order + "HH", raw)
@@ -106,7 +108,8 @@ def read_tags(stream: BinaryIO, header: Header, offset: int) -> tuple[Tags, int]
         data = raw[-room:][:size]
         if size > room:
             place = struct.unpack(header.order + ("Q" if header.big else "I"), raw[-room:])[0]
-            if size > LIMIT or place + size > end:
+            total += size
+            if total > LIMIT or place + size > end:
                 continue
             stream.seek(place)
             data = stream.read(size)
@@ -177,11 +180,13 @@ def _copy(
     offset: int,
     depth: int = 0,
 ) -> Tags:
-    """Copy a directory and what it points at into another file; return its tags there."""
+    """Copy what a directory tells about the picture into another file; return its tags there."""
     old, new = headers
     tags, _ = read_tags(source, old, offset)
     copied: Tags = {}
     for name, tag in tags.items():
+        if depth == 0 and name not in DESCRIPTIVE:
+            continue
         if name in POINTERS:
             place = number(tags, name, old)
             if depth < 2 and place is not None:
@@ -189,7 +194,12 @@ def _copy(
                     inner = _copy(source, target, headers=headers, offset=place, depth=depth + 1)
                 except ExifError:
                     continue
-                copied[name] = _long(new, _write_tags(target, new, inner))
+                place = _write_tags(target, new, inner)
+                copied[name] = (
+                    Tag(16, 1, struct.pack(new.order + "Q", place))
+                    if new.big
+                    else _long(new, place)
+                )
         elif tag.kind < 16 or tag.kind == 129 or new.big:
             copied[name] = _swapped(tag, old, new)
     return copied
@@ -206,7 +216,14 @@ def read_orientation(block: bytes) -> int:
     return value if value is not None and 1 <= value <= 8 else 1
 
 
-def revise(block: bytes | None, *, width: int, height: int, software: str | None) -> bytes:
+def revise(
+    block: bytes | None,
+    *,
+    width: int,
+    height: int,
+    software: str | None,
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
     """Bring an EXIF block up to date with the picture it will be written into.
 
     The orientation becomes 1, the color space sRGB, the size the new one; an embedded thumbnail is
@@ -218,6 +235,7 @@ def revise(block: bytes | None, *, width: int, height: int, software: str | None
         width: in pixels, of the upright picture.
         height: likewise.
         software: what wrote the picture, or None to leave that tag alone.
+        dpi: resolution across and down, or None to leave those tags alone.
 
     Returns:
         The new block.
@@ -241,6 +259,10 @@ def revise(block: bytes | None, *, width: int, height: int, software: str | None
     tags[ORIENTATION] = Tag(3, 1, struct.pack(header.order + "H", 1))
     if software is not None:
         tags[SOFTWARE] = _text(software)
+    if dpi is not None:
+        for name, value in zip(RESOLUTION, dpi, strict=True):
+            tags[name] = Tag(5, 1, struct.pack(header.order + "II", round(value * 1000), 1000))
+        tags[UNIT] = Tag(3, 1, struct.pack(header.order + "H", 2))
     _point_at(stream, header, _write_tags(stream, header, tags))
     return stream.getvalue()
 
@@ -306,7 +328,6 @@ def from_tiff(stream: BinaryIO, *, page: int) -> tuple[bytes | None, int]:
     new = read_header(target)
     target.seek(0, 2)
     tags = _copy(stream, target, headers=(header, new), offset=offset)
-    tags = {name: tag for name, tag in tags.items() if name in DESCRIPTIVE}
     if not tags:
         return None, compression
     _point_at(target, new, _write_tags(target, new, tags))
@@ -327,6 +348,5 @@ def into_tiff(stream: BinaryIO, block: bytes) -> None:
     old = read_header(source)
     header = read_header(stream)
     tags, _ = read_tags(stream, header, header.first)
-    added = _copy(source, stream, headers=(old, header), offset=old.first)
-    tags.update({name: tag for name, tag in added.items() if name in DESCRIPTIVE})
+    tags.update(_copy(source, stream, headers=(old, header), offset=old.first))
     _point_at(stream, header, _write_tags(stream, header, tags))
