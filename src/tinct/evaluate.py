@@ -238,7 +238,9 @@ def table(results: Results) -> Table:
     from rich.text import Text  # noqa: PLC0415
 
     counts = f"n = {results.n}, failures = {len(results.failures)}"
-    drawn = Table(title=Text(f"{results.system} on {results.folder}: {counts}"))
+    notes = Text("\n".join(results.notes)) if results.notes else None
+    title = Text(f"{results.system} on {results.folder}: {counts}")
+    drawn = Table(title=title, caption=notes, caption_justify="left")
     drawn.add_column("")
     for row in results.rows:
         style = "bold" if row == "ours" else ""
