@@ -1,0 +1,55 @@
+"""Color black-and-white photographs, with their exact lightness kept.
+
+``tinct.colorize(picture)`` colors one picture; ``tinct.Colorizer()`` is the reusable form.
+Importing tinct imports nothing heavy: a room is entered when one of its names is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinct.bundle import Bundle, Manifest, find_bundle, list_bundles
+    from tinct.colorizer import Colorizer, colorize
+    from tinct.errors import TinctError
+    from tinct.hints import Point, parse_hint
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Bundle",
+    "Colorizer",
+    "Manifest",
+    "Point",
+    "TinctError",
+    "__version__",
+    "colorize",
+    "find_bundle",
+    "list_bundles",
+    "parse_hint",
+]
+
+_ROOMS = {
+    "Bundle": "bundle",
+    "Colorizer": "colorizer",
+    "Manifest": "bundle",
+    "Point": "hints",
+    "TinctError": "errors",
+    "colorize": "colorizer",
+    "find_bundle": "bundle",
+    "list_bundles": "bundle",
+    "parse_hint": "hints",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Bring in a public name when it is first used."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'tinct' has no attribute {name!r}")
+    return getattr(import_module(f"tinct.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

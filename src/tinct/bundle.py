@@ -1,0 +1,295 @@
+"""The model bundle: a folder with ``model.onnx``, ``manifest.json`` and ``card.md``.
+
+Whatever the make wing produces, the use wing runs; nothing else passes between them. The graph
+takes ``luma`` float32 (N, 1, H, W), L* 0..100, and ``hint`` float32 (N, 4, H, W): L*, a*, b* and a
+0/1 mask, zeros where there is no hint; H and W are multiples of ``multiple_of``. It gives ``ab``
+(N, 2, H/s, W/s) in Lab units for an integer s, or ``lab`` (N, 3, H/s, W/s), and perhaps ``bins``
+(N, K, H/4, W/4), logits over the manifest's ab bins.
+
+Bundles are found by name among those that come with tinct and those in the user's folder
+(``$TINCT_HOME/models``, else ``~/.local/share/tinct/models``), or by path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from tinct.errors import ModelError
+
+SCHEMA = "tinct.bundle/1"
+MODEL, MANIFEST, CARD = "model.onnx", "manifest.json", "card.md"
+TASKS = ("photo", "lineart")
+PREDICTS = ("ab", "lab")
+QUALITIES = ("fast", "balanced", "best")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a bundle says of itself.
+
+    Attributes:
+        name: how people call it.
+        family: the method.
+        task: ``photo`` or ``lineart``.
+        license: SPDX identifier of the weights' license.
+        predicts: ``ab`` (the picture keeps its lightness) or ``lab`` (the model paints).
+        sizes: short side in pixels at which the model works, for ``fast``, ``balanced``, ``best``.
+        multiple_of: both sides of the input are multiples of this.
+        max_long: the largest long side of the input.
+        takes_hints: whether the hint planes have an effect.
+        ab_bins: centers a*, b* of the bins, in the order of ``bins``; empty without that output.
+        sha256: of ``model.onnx``, hexadecimal.
+        parameters: how many numbers were learned.
+        recipe: how it was trained.
+        data: on what: names, numbers of pictures, terms.
+        metrics: measured figures.
+        created: day, ISO 8601.
+        tinct: version that exported it.
+        opset: of the ONNX graph.
+        schema: of this file.
+    """
+
+    name: str
+    family: str
+    task: str
+    license: str
+    predicts: str
+    sizes: dict[str, int]
+    multiple_of: int
+    max_long: int
+    takes_hints: bool
+    ab_bins: list[list[float]]
+    sha256: str
+    parameters: int
+    recipe: dict[str, Any] = field(default_factory=dict)
+    data: list[dict[str, Any]] = field(default_factory=list)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    created: str = ""
+    tinct: str = ""
+    opset: int = 18
+    schema: str = SCHEMA
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the manifest as plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk.
+
+    Attributes:
+        path: its folder.
+        manifest: what it says of itself.
+        card: the model card, Markdown.
+    """
+
+    path: Path
+    manifest: Manifest
+    card: str
+
+    @property
+    def model_path(self) -> Path:
+        """The graph's file."""
+        return self.path / MODEL
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Tell whether a JSON value is of a manifest field's type."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin is list:
+        return isinstance(value, list) and all(_fits(part, inner[0]) for part in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(part, inner[1]) for part in value.values())
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def parse_manifest(held: Any, *, where: str) -> Manifest:
+    """Check a manifest's JSON value, field by field.
+
+    Args:
+        held: the decoded JSON.
+        where: the file's name, for messages.
+
+    Raises:
+        ModelError: a field is missing, unknown, of the wrong type or out of range.
+    """
+    if not isinstance(held, dict):
+        raise ModelError(f"{where} holds no JSON object; export the bundle again.")
+    if held.get("schema") != SCHEMA:
+        raise ModelError(
+            f"{where}: schema is {held.get('schema')!r}, this tinct reads {SCHEMA!r}; "
+            "update tinct or export the bundle again."
+        )
+    kinds = get_type_hints(Manifest)
+    needed = {
+        f.name
+        for f in dataclasses.fields(Manifest)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
+    for name in sorted(needed - held.keys()):
+        raise ModelError(f"{where}: the field {name!r} is missing; export the bundle again.")
+    for name, value in held.items():
+        if name not in kinds:
+            raise ModelError(f"{where}: the field {name!r} is unknown; update tinct.")
+        if not _fits(value, kinds[name]):
+            raise ModelError(f"{where}: the field {name!r} has a value of the wrong type.")
+    manifest = Manifest(**held)
+    wrong = {
+        "task": manifest.task not in TASKS,
+        "predicts": manifest.predicts not in PREDICTS,
+        "sizes": set(manifest.sizes) != set(QUALITIES) or min(manifest.sizes.values()) < 1,
+        "multiple_of": manifest.multiple_of < 1,
+        "max_long": manifest.max_long < max(manifest.sizes.values(), default=1),
+        "ab_bins": any(len(pair) != 2 for pair in manifest.ab_bins),
+        "sha256": len(manifest.sha256) != 64,
+        "parameters": manifest.parameters < 0,
+    }
+    for name, bad in wrong.items():
+        if bad:
+            raise ModelError(f"{where}: the field {name!r} is out of range; export it again.")
+    return manifest
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Read a bundle's manifest and card; the model itself is checked by :func:`verify`.
+
+    Raises:
+        ModelError: the folder, a file or a field is missing or wrong.
+    """
+    folder = Path(path)
+    for name in (MODEL, MANIFEST):
+        if not (folder / name).is_file():
+            raise ModelError(f"{str(folder)!r} is no model bundle: it holds no {name}.")
+    where = str(folder / MANIFEST)
+    try:
+        held = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{where} cannot be read as JSON ({error}); export it again.") from error
+    card = folder / CARD
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    return Bundle(path=folder, manifest=parse_manifest(held, where=where), card=text)
+
+
+def verify(bundle: Bundle) -> None:
+    """Check that the graph's file is the one the manifest was written for.
+
+    Raises:
+        ModelError: it is damaged or another one.
+    """
+    try:
+        found = hashlib.sha256(bundle.model_path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{bundle.model_path} cannot be read ({error.strerror}).") from error
+    if found != bundle.manifest.sha256:
+        raise ModelError(
+            f"{bundle.model_path} is damaged or was exchanged: its SHA-256 is not the manifest's; "
+            "install or export the bundle again."
+        )
+
+
+def write_bundle(folder: Path, model: bytes, manifest: Manifest, card: str) -> Bundle:
+    """Write a bundle whole: an interruption leaves what was there before.
+
+    Args:
+        folder: replaced if it is a bundle already.
+        model: the ONNX graph.
+        manifest: its ``sha256`` must be the graph's.
+        card: Markdown.
+
+    Returns:
+        The bundle, read back.
+
+    Raises:
+        ModelError: ``folder`` holds something else, or cannot be written.
+    """
+    assert hashlib.sha256(model).hexdigest() == manifest.sha256
+    folder = folder.absolute()
+    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise ModelError(f"{str(folder)!r} holds something else; choose another folder.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as room:
+            new = Path(room) / "new"
+            new.mkdir()
+            (new / MODEL).write_bytes(model)
+            (new / MANIFEST).write_text(json.dumps(manifest.as_dict(), indent=2) + "\n", "utf-8")
+            (new / CARD).write_text(card, "utf-8")
+            if folder.exists():
+                folder.rename(Path(room) / "old")
+            new.rename(folder)
+    except OSError as error:
+        raise ModelError(
+            f"The bundle cannot be written to {str(folder)!r} ({error.strerror})."
+        ) from error
+    return read_bundle(folder)
+
+
+def shipped_folder() -> Path:
+    """Return where the bundles that come with tinct lie."""
+    return Path(__file__).parent / "models"
+
+
+def user_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where the user's bundles lie: ``$TINCT_HOME/models`` or the platform's data folder."""
+    home = environment.get("TINCT_HOME")
+    if home:
+        return Path(home) / "models"
+    data = environment.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "tinct" / "models"
+
+
+def _folders() -> list[Path]:
+    """Return the folders of all named bundles, the user's before the shipped ones."""
+    found: dict[str, Path] = {}
+    for root in (user_folder(), shipped_folder()):
+        if root.is_dir():
+            for path in sorted(root.iterdir()):
+                if (path / MANIFEST).is_file():
+                    found.setdefault(path.name, path)
+    return [found[name] for name in sorted(found)]
+
+
+def list_bundles() -> list[Bundle]:
+    """Return all bundles that can be asked for by name.
+
+    Raises:
+        ModelError: one of them cannot be read.
+    """
+    return [read_bundle(path) for path in _folders()]
+
+
+def find_bundle(model: str | Path) -> Bundle:
+    """Return a bundle by name or by path.
+
+    Args:
+        model: a name; or the path of a folder, or of the ``model.onnx`` in it.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    known = {path.name: path for path in _folders()}
+    text = str(model)
+    if text in known and not isinstance(model, Path):
+        return read_bundle(known[text])
+    path = Path(model)
+    if path.name == MODEL and path.is_file():
+        path = path.parent
+    if path.exists():
+        return read_bundle(path)
+    near = difflib.get_close_matches(text, known, n=1)
+    guess = f"did you mean {near[0]!r}?" if near else f"installed: {', '.join(known) or 'none'}."
+    raise ModelError(f"There is no model {text!r}; {guess}")

@@ -1,0 +1,228 @@
+"""Color pictures: the only room that knows the order of the steps.
+
+``picture -> photo -> chroma.fit -> engine.run -> chroma.compose -> picture``. Every front end calls
+:class:`Colorizer` and re-implements nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tinct
+from tinct import chroma, hints, photo
+from tinct.bundle import QUALITIES, find_bundle
+from tinct.engine import Engine
+from tinct.errors import ModelError, UsageError
+from tinct.hints import Point
+from tinct.photo import Note, Photo, PictureWarning
+
+STRONGEST = 1.5
+
+Rgb = NDArray[Any]
+
+
+class Colorizer:
+    """A loaded model that colors any number of pictures; safe to use from several threads.
+
+    Args:
+        model: name of an installed model, or path of a bundle.
+        device: ``auto``, ``cpu``, ``cuda``, ...; see :mod:`tinct.engine`.
+        threads: that work on one picture; None means one for each core.
+
+    Raises:
+        ModelError: there is no such model, or it is damaged.
+        DeviceError: the device is not available here.
+        UsageError: the device is unknown, or ``threads`` is below 1.
+    """
+
+    def __init__(
+        self, model: str | Path = "photo", *, device: str = "auto", threads: int | None = None
+    ) -> None:
+        self.bundle = find_bundle(model)
+        manifest = self.bundle.manifest
+        if manifest.predicts != "ab":
+            raise ModelError(
+                f"The model {manifest.name!r} paints whole pictures (lab), which this tinct "
+                "cannot compose; choose a model that predicts ab."
+            )
+        self.engine = Engine(self.bundle, device=device, threads=threads)
+        self.threads = threads
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.bundle.manifest.name
+
+    def __call__(
+        self,
+        picture: Any,
+        *,
+        hints: Sequence[Point] = (),
+        strength: float = 1.0,
+        quality: str = "balanced",
+    ) -> Any:
+        """Color one picture and give back the same kind.
+
+        Args:
+            picture: a path or a PIL image (gives a PIL image, RGB or RGBA); the bytes of a file
+                (gives bytes of the same format, metadata kept); or an array of sRGB codes, (H, W)
+                or (H, W, 1 to 4), uint8, uint16 or floats 0..1 (gives (H, W, 3), with alpha
+                (H, W, 4), of the same type).
+            hints: colors of places.
+            strength: factor on the colors' chroma, 0 (gray) to 1.5.
+            quality: ``fast``, ``balanced`` or ``best``: the size at which the model works.
+
+        Returns:
+            The colored picture. PIL holds 8 bits a channel, so a 16-bit picture given as a path or
+            PIL image comes back in 8; use bytes or arrays to keep 16.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            UsageError: a setting is out of range, or the picture is of no kind listed above.
+            DeviceError: the device ran out of memory.
+            ModelError: the model failed.
+        """
+        paint = partial(self.photo, hints=hints, strength=strength, quality=quality)
+        if isinstance(picture, (bytes, bytearray, memoryview)):
+            opened = _opened(photo.open_photo(bytes(picture)))
+            note = Note(software=f"tinct {tinct.__version__}", model=self.name)
+            return photo.encode_photo(paint(opened), opened, note=note)
+        if isinstance(picture, np.ndarray):
+            opened = photo.from_array(picture)
+            return _as_array(paint(opened), opened, like=picture)
+        if isinstance(picture, (str, os.PathLike)):
+            opened = _opened(photo.open_photo(Path(picture)))
+            return _as_pil(paint(opened), opened)
+        if hasattr(picture, "getbands") and hasattr(picture, "load"):
+            opened = photo.from_pil(picture)
+            return _as_pil(paint(opened), opened)
+        raise UsageError(
+            f"A {type(picture).__name__} is no picture; hand over a path, bytes, a PIL image "
+            "or a NumPy array."
+        )
+
+    def photo(
+        self,
+        picture: Photo,
+        *,
+        hints: Sequence[Point] = (),
+        strength: float = 1.0,
+        quality: str = "balanced",
+    ) -> Rgb:
+        """Color an opened photograph.
+
+        Args:
+            picture: from :mod:`tinct.photo`.
+            hints: as for calling the colorizer.
+            strength: likewise.
+            quality: likewise.
+
+        Returns:
+            sRGB (H, W, 3), uint8 or uint16 as ``picture.gray``.
+
+        Raises:
+            UsageError: a setting is out of range.
+            DeviceError: the device ran out of memory.
+            ModelError: the model failed.
+        """
+        if not 0 <= strength <= STRONGEST:
+            raise UsageError(f"The strength must lie in 0..{STRONGEST:g}, not {strength:g}.")
+        if quality not in QUALITIES:
+            raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {quality!r}.")
+        ab, cover = self.propose(picture.gray, hints=hints, quality=quality)
+        return chroma.compose(
+            picture.gray, ab, strength=strength, cover=cover, threads=self.threads
+        )
+
+    def propose(
+        self, gray: NDArray[Any], *, hints: Sequence[Point] = (), quality: str = "balanced"
+    ) -> tuple[NDArray[np.float32], tuple[float, float]]:
+        """Return what the model proposes, at its own size.
+
+        Args:
+            gray: uint8 or uint16 (H, W), sRGB-encoded.
+            hints: as for calling the colorizer.
+            quality: likewise.
+
+        Returns:
+            float32 (2, h, w), a*, b* in Lab units, and the shares of its height and width that
+            show the picture; the rest is padding.
+
+        Raises:
+            UsageError: the model takes no hints.
+            DeviceError: the device ran out of memory.
+            ModelError: the model failed.
+        """
+        manifest = self.bundle.manifest
+        if hints and not manifest.takes_hints:
+            raise UsageError(f"The model {manifest.name!r} takes no hints; leave them out.")
+        size = manifest.sizes[quality]
+        fitted = chroma.fit(
+            gray,
+            size=size,
+            multiple_of=manifest.multiple_of,
+            max_long=max(manifest.max_long, size),
+            threads=self.threads,
+        )
+        prediction = self.engine.run(fitted.luma, _planes(hints, fitted) if hints else None)
+        assert prediction.ab is not None
+        return prediction.ab[0], fitted.shape.cover
+
+
+def _planes(given: Sequence[Point], fitted: chroma.Fitted) -> NDArray[np.float32]:
+    """Draw hints at working size; the padding has none."""
+    shape = fitted.shape
+    seen = fitted.luma[0, 0, : shape.height, : shape.width]
+    drawn = hints.rasterize(given, shape.height, shape.width, lightness=seen)
+    return np.pad(drawn, ((0, 0), (0, shape.bottom), (0, shape.right)))[None]
+
+
+def _opened(picture: Photo) -> Photo:
+    """Say when a file was in color already."""
+    if picture.was_color:
+        warnings.warn(
+            "The picture is in color already: its lightness is used.", PictureWarning, stacklevel=3
+        )
+    return picture
+
+
+def _as_array(rgb: Rgb, picture: Photo, *, like: NDArray[Any]) -> NDArray[Any]:
+    """Return the result as an array of the type that was given."""
+    channels = [rgb] if picture.alpha is None else [rgb, picture.alpha[..., None]]
+    out: NDArray[Any] = np.concatenate(channels, axis=2)
+    if like.dtype.kind == "f":
+        return (out / np.float64(np.iinfo(out.dtype).max)).astype(like.dtype)
+    return out
+
+
+def _as_pil(rgb: Rgb, picture: Photo) -> Any:
+    """Return the result as a PIL image of 8 bits a channel."""
+    from PIL import Image  # noqa: PLC0415
+
+    out = _as_array(rgb, picture, like=rgb)
+    if out.dtype == np.uint16:
+        out = np.rint(out / np.float32(257)).astype(np.uint8)
+    return Image.fromarray(out)
+
+
+def colorize(
+    picture: Any,
+    *,
+    model: str | Path = "photo",
+    device: str = "auto",
+    threads: int | None = None,
+    hints: Sequence[Point] = (),
+    strength: float = 1.0,
+    quality: str = "balanced",
+) -> Any:
+    """Color one picture; see :class:`Colorizer`, which is the reusable form."""
+    colorizer = Colorizer(model, device=device, threads=threads)
+    return colorizer(picture, hints=hints, strength=strength, quality=quality)
