@@ -2,7 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from tinct.bundle import Bundle
+from tiny_models import make_bundle
 
 settings.register_profile("tinct", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("tinct")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle that predicts a*, b* and takes hints."""
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_lab(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle that paints L*, a*, b*."""
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny-lab", predicts="lab")
+
+
+@pytest.fixture(scope="session")
+def tiny_bins(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle that also gives a distribution over three ab bins."""
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny-bins", bins=True)
+
+
+@pytest.fixture
+def no_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder for bundles, empty, and nothing shipped."""
+    monkeypatch.setenv("TINCT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("tinct.bundle.shipped_folder", lambda: tmp_path / "shipped")
+    return tmp_path / "home" / "models"

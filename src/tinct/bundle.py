@@ -16,7 +16,9 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -149,13 +151,17 @@ def parse_manifest(held: Any, *, where: str) -> Manifest:
             raise ModelError(f"{where}: the field {name!r} has a value of the wrong type.")
     manifest = Manifest(**held)
     wrong = {
+        "name": not manifest.name.strip(),
         "task": manifest.task not in TASKS,
         "predicts": manifest.predicts not in PREDICTS,
         "sizes": set(manifest.sizes) != set(QUALITIES) or min(manifest.sizes.values()) < 1,
         "multiple_of": manifest.multiple_of < 1,
         "max_long": manifest.max_long < max(manifest.sizes.values(), default=1),
-        "ab_bins": any(len(pair) != 2 for pair in manifest.ab_bins),
-        "sha256": len(manifest.sha256) != 64,
+        "ab_bins": any(
+            len(pair) != 2 or not all(math.isfinite(part) for part in pair)
+            for pair in manifest.ab_bins
+        ),
+        "sha256": re.fullmatch("[0-9a-f]{64}", manifest.sha256) is None,
         "parameters": manifest.parameters < 0,
     }
     for name, bad in wrong.items():
@@ -228,14 +234,25 @@ def write_bundle(folder: Path, model: bytes, manifest: Manifest, card: str) -> B
             (new / MODEL).write_bytes(model)
             (new / MANIFEST).write_text(json.dumps(manifest.as_dict(), indent=2) + "\n", "utf-8")
             (new / CARD).write_text(card, "utf-8")
-            if folder.exists():
-                folder.rename(Path(room) / "old")
-            new.rename(folder)
+            _exchange(new, folder, old=Path(room) / "old")
     except OSError as error:
         raise ModelError(
             f"The bundle cannot be written to {str(folder)!r} ({error.strerror})."
         ) from error
     return read_bundle(folder)
+
+
+def _exchange(new: Path, folder: Path, *, old: Path) -> None:
+    """Give ``new`` the name ``folder``; what has it now goes to ``old``, or stays on failure."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
 
 
 def shipped_folder() -> Path:

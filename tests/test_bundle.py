@@ -1,0 +1,167 @@
+"""Bundles: round trip, finding, and every kind of damage told clearly."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinct import bundle
+from tinct.bundle import Bundle, find_bundle, list_bundles, read_bundle, verify, write_bundle
+from tinct.errors import ModelError
+from tiny_models import graph, make_bundle, manifest
+
+
+@pytest.fixture
+def copy(tiny: Bundle, tmp_path: Path) -> Path:
+    """A bundle to be damaged."""
+    return Path(shutil.copytree(tiny.path, tmp_path / "copy"))
+
+
+def edit(folder: Path, **fields: Any) -> None:
+    held = json.loads((folder / bundle.MANIFEST).read_text())
+    held.update(fields)
+    (folder / bundle.MANIFEST).write_text(json.dumps(held))
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    model = graph(bins=True)
+    said = manifest(model, recipe={"seed": 1}, metrics={"ciede2000": 9.5}, ab_bins=[[0.0, 10.0]])
+    written = write_bundle(tmp_path / "one", model, said, "# One\n")
+    found = read_bundle(tmp_path / "one")
+    assert found == written
+    assert found.manifest == said
+    assert found.card == "# One\n"
+    assert found.model_path.read_bytes() == model
+    assert found.manifest.as_dict()["schema"] == bundle.SCHEMA
+    verify(found)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_a_bundle_is_replaced_but_nothing_else_is(tmp_path: Path) -> None:
+    first = make_bundle(tmp_path / "one")
+    second = make_bundle(tmp_path / "one", predicts="lab")
+    assert first.manifest.predicts == "ab"
+    assert read_bundle(tmp_path / "one") == second
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("dear")
+    with pytest.raises(ModelError, match="holds something else"):
+        make_bundle(tmp_path / "other")
+    assert (tmp_path / "other" / "letter.txt").read_text() == "dear"
+
+
+def test_an_interrupted_replacement_leaves_the_old_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = make_bundle(tmp_path / "one")
+    real = Path.rename
+
+    def rename(self: Path, target: Any) -> Path:
+        if self.name == "new":
+            raise OSError(28, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(ModelError, match="No space left"):
+        make_bundle(tmp_path / "one", predicts="lab")
+    monkeypatch.undo()
+    assert read_bundle(tmp_path / "one") == old
+
+
+@pytest.mark.parametrize("name", [bundle.MODEL, bundle.MANIFEST])
+def test_a_missing_file(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(ModelError, match=f"holds no {name}"):
+        read_bundle(copy)
+
+
+def test_a_missing_card_is_an_empty_one(copy: Path) -> None:
+    (copy / bundle.CARD).unlink()
+    assert read_bundle(copy).card == ""
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00\xff"])
+def test_a_manifest_that_is_no_object(copy: Path, text: str) -> None:
+    (copy / bundle.MANIFEST).write_bytes(text.encode("latin-1"))
+    with pytest.raises(ModelError, match=r"manifest\.json"):
+        read_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        field.name
+        for field in dataclasses.fields(bundle.Manifest)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ],
+)
+def test_a_missing_field(copy: Path, name: str) -> None:
+    held = json.loads((copy / bundle.MANIFEST).read_text())
+    del held[name]
+    (copy / bundle.MANIFEST).write_text(json.dumps(held))
+    with pytest.raises(ModelError, match=rf"manifest\.json.*'{name}' is missing"):
+        read_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("schema", "tinct.bundle/9"),
+        ("name", 3),
+        ("name", ""),
+        ("task", "video"),
+        ("predicts", "rgb"),
+        ("sizes", {"fast": 128}),
+        ("sizes", {"fast": 128, "balanced": 0, "best": 256}),
+        ("sizes", {"fast": 1.5, "balanced": 2, "best": 3}),
+        ("multiple_of", 0),
+        ("multiple_of", True),
+        ("max_long", 8),
+        ("takes_hints", "yes"),
+        ("ab_bins", [[1.0]]),
+        ("ab_bins", [["red", "green"]]),
+        ("ab_bins", [[float("nan"), 0.0]]),
+        ("sha256", "abc"),
+        ("parameters", -1),
+        ("data", "much"),
+        ("shoe", 44),
+    ],
+)
+def test_a_wrong_field(copy: Path, name: str, value: Any) -> None:
+    edit(copy, **{name: value})
+    with pytest.raises(ModelError, match=rf"manifest\.json.*{name}"):
+        read_bundle(copy)
+
+
+def test_an_exchanged_model(copy: Path) -> None:
+    data = bytearray((copy / bundle.MODEL).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / bundle.MODEL).write_bytes(data)
+    with pytest.raises(ModelError, match="SHA-256"):
+        verify(read_bundle(copy))
+
+
+def test_bundles_are_found_by_name_and_path(no_bundles: Path, tmp_path: Path) -> None:
+    assert list_bundles() == []
+    with pytest.raises(ModelError, match="no model 'photo'; installed: none"):
+        find_bundle("photo")
+    shipped = make_bundle(tmp_path / "shipped" / "photo")
+    lineart = make_bundle(tmp_path / "shipped" / "lineart", task="lineart")
+    assert find_bundle("photo") == shipped
+    mine = make_bundle(no_bundles / "photo", predicts="lab")
+    assert find_bundle("photo") == mine
+    assert list_bundles() == [lineart, mine]
+    for path in (str(shipped.path), shipped.path, shipped.model_path):
+        assert find_bundle(path) == shipped
+    with pytest.raises(ModelError, match="did you mean 'photo'"):
+        find_bundle("fotos")
+
+
+def test_the_users_folder() -> None:
+    assert bundle.user_folder({"TINCT_HOME": "/x"}) == Path("/x/models")
+    assert bundle.user_folder({"XDG_DATA_HOME": "/y"}) == Path("/y/tinct/models")
+    assert bundle.user_folder({}) == Path.home() / ".local" / "share" / "tinct" / "models"
