@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from tinct import color, evaluate, memory, metrics, scores, subjects
+from tinct import Colorizer, color, evaluate, memory, metrics, scores, subjects
+from tinct.bundle import Bundle
 from tinct.errors import ModelError, PartialError, PictureError, SaveError, UsageError
 
 NUMBER_OR_NULL = {"type": ["number", "null"]}
@@ -351,7 +352,6 @@ def test_the_table_shows_every_row(folder: Path) -> None:
 
 
 def test_hints_are_reproducible_and_true(folder: Path) -> None:
-    pytest.importorskip("tinct.hints")
     subject = subjects.open_subject(folder / "picture0.png")
     first = subjects.random_hints(subject, count=5, seed=0)
     assert first == subjects.random_hints(subject, count=5, seed=0)
@@ -360,6 +360,13 @@ def test_hints_are_reproducible_and_true(folder: Path) -> None:
     for point in first:
         assert 0 <= point.x <= 1
         assert 0 <= point.y <= 1
+        row, column = int(point.y * 24), int(point.x * 31)
+        true = color.rgb_to_lab(subject.truth[row, column] / 255.0)
+        assert metrics.ciede2000(np.array(point.color), true) < 6  # a small patch around it
+    white = subjects.Subject(
+        "w.png", Path("w.png"), np.full((5, 5, 3), 255, np.uint8), np.full((5, 5), 255, np.uint8)
+    )
+    assert subjects.random_hints(white, count=1, seed=0)[0].color[0] <= 100
 
 
 def test_peak_memory_follows_what_is_used() -> None:
@@ -373,3 +380,36 @@ def test_peak_memory_follows_what_is_used() -> None:
     assert block.sum() == 64 << 20
     assert math.isfinite(after)
     assert after > before + 30
+
+
+def test_a_bundle_is_evaluated(folder: Path, tiny: Bundle) -> None:
+    results = evaluate.evaluate(folder, model=tiny.path, judges="none")
+    results.raise_failures()
+    jsonschema.validate(results.to_json(), RESULTS)
+    assert results.n == 4
+    assert results.model is not None
+    assert results.model["sha256"] == tiny.manifest.sha256
+    assert results.settings == {"quality": "balanced", "hints": 0, "seed": 0, "limit": None}
+    # What the evaluation scored is what anybody gets from the same gray picture.
+    subject = subjects.open_subject(folder / "picture0.png")
+    colored = Colorizer(tiny.path)(subject.gray)
+    expected = metrics.compare(colored, subject.truth)
+    assert results.pictures[0].rows["ours"]["ciede2000"] == pytest.approx(expected.ciede2000)
+    assert results.pictures[0].rows["ours"]["psnr"] == pytest.approx(expected.psnr)
+
+
+def test_hints_reach_the_model_and_are_in_the_protocol(folder: Path, tiny: Bundle) -> None:
+    plain = evaluate.evaluate(folder, model=tiny.path, judges="none")
+    hinted = evaluate.evaluate(folder, model=tiny.path, judges="none", hints=8)
+    again = evaluate.evaluate(folder, model=tiny.path, judges="none", hints=8)
+    assert hinted.rows["ours"]["ciede2000"] != plain.rows["ours"]["ciede2000"]
+    assert hinted.rows["ours"]["ciede2000"] == again.rows["ours"]["ciede2000"]
+    assert any("8 point hints" in sentence for sentence in hinted.protocol)
+    assert hinted.system.endswith("8 hints")
+    with pytest.raises(UsageError, match="-1 hints"):
+        evaluate.evaluate(folder, model=tiny.path, judges="none", hints=-1)
+
+
+def test_missing_models_are_an_error(folder: Path) -> None:
+    with pytest.raises(ModelError, match="no-such-model"):
+        evaluate.evaluate(folder, model="no-such-model", judges="none")

@@ -64,7 +64,7 @@ Painter = Callable[[Subject], Rgb]
 def evaluate(
     folder: str | os.PathLike[str],
     *,
-    model: str | os.PathLike[str] = "photo",
+    model: str | Path = "photo",
     hints: int = 0,
     limit: int | None = None,
     quality: str = "balanced",
@@ -100,9 +100,8 @@ def evaluate(
         ModelError: the bundle is missing or damaged.
         DeviceError: the device is not available.
     """
-    from tinct.colorizer import Colorizer  # noqa: PLC0415
-
     from tinct import bundle  # noqa: PLC0415
+    from tinct.colorizer import Colorizer  # noqa: PLC0415
 
     if hints < 0:
         raise UsageError(f"{hints} hints cannot be given; ask for 0 or more.")

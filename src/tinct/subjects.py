@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tinct.hints import Point, parse_hint
 
 from tinct import color, libvips, metrics
 from tinct.errors import PictureError, UsageError
+from tinct.hints import Point
 
 Rgb = NDArray[np.uint8]
 Gray = NDArray[np.uint8]
@@ -146,10 +146,9 @@ def random_hints(subject: Subject, *, count: int, seed: int) -> list[Point]:
         patch = subject.truth[
             max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
         ]
-        lab = color.rgb_to_lab(patch / 255.0).mean((0, 1))
-        red, green, blue = _bytes(color.lab_to_rgb(color.fit_gamut(lab)))
-        place = f"{(column + 0.5) / width:.6f},{(row + 0.5) / height:.6f}"
-        points.append(parse_hint(f"{place}=#{red:02x}{green:02x}{blue:02x}"))
+        lightness, a, b = (float(v) for v in color.rgb_to_lab(patch / 255.0).mean((0, 1)))
+        shade = (min(max(lightness, 0.0), 100.0), a, b)
+        points.append(Point(x=(column + 0.5) / width, y=(row + 0.5) / height, color=shade))
     return points
 
 

@@ -62,9 +62,10 @@ def available() -> tuple[list[Judge], list[str]]:
 @cache
 def class_ids() -> tuple[str, ...]:
     """Return the 1000 ImageNet ids in the order of the classifier's logits."""
-    from timm.data import ImageNetInfo  # noqa: PLC0415
+    from timm.data.imagenet_info import ImageNetInfo  # noqa: PLC0415
 
-    return tuple(ImageNetInfo("imagenet-1k").label_names())
+    known: list[str] = ImageNetInfo("imagenet-1k").label_names()  # type: ignore[no-untyped-call]
+    return tuple(known)
 
 
 def class_of(name: str) -> int | None:

@@ -1,0 +1,256 @@
+"""What is measured: one function for each row, each with its floor and its goal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import pictures
+from benchmarks.clock import Runs, alternate, peak_memory, run
+
+MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the rows are given.
+
+    Attributes:
+        model: name or path of the bundle.
+        folder: an empty folder for pictures.
+        repeats: how often each side runs.
+        scale: share of the pixels of every picture; below 1 only to try the benchmarks out.
+    """
+
+    model: str
+    folder: Path
+    repeats: int
+    scale: float = 1.0
+
+    def photograph(self, megapixels: float) -> Path:
+        """Return a gray JPEG of that size, made once."""
+        path = self.folder / f"gray-{megapixels:g}.jpg"
+        if not path.exists():
+            pictures.write_photograph(path, megapixels=megapixels * self.scale)
+        return path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the result.
+
+    Attributes:
+        name: short, stable.
+        what: what was measured.
+        unit: of the figures: s, ms or MB.
+        ours: figures of tinct.
+        floor: what it is measured against, in words, or None.
+        against: figures of the floor, or None.
+        goal: the most that ``goal_of`` may be.
+        goal_of: ``ratio`` (ours over the floor, medians) or ``ours``.
+        note: other figures for scale, and what to know.
+    """
+
+    name: str
+    what: str
+    unit: str
+    ours: Runs
+    floor: str | None
+    against: Runs | None
+    goal: float
+    goal_of: str
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Median of ours over median of the floor."""
+        return None if self.against is None else self.ours.median / self.against.median
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal is met."""
+        value = self.ratio if self.goal_of == "ratio" else self.ours.median
+        return value is not None and value <= self.goal
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row as plain values."""
+        return {
+            "name": self.name,
+            "what": self.what,
+            "unit": self.unit,
+            "ours": {"median": self.ours.median, "runs": list(self.ours.runs)},
+            "floor": self.floor,
+            "floor_runs": None
+            if self.against is None
+            else {"median": self.against.median, "runs": list(self.against.runs)},
+            "ratio": self.ratio,
+            "goal": {"of": self.goal_of, "at_most": self.goal},
+            "met": self.met,
+            "note": self.note,
+        }
+
+
+def photo_12mp(setting: Setting) -> list[Row]:
+    """Measure a 12-megapixel gray JPEG to a color JPEG in a warm process, against Pillow."""
+    from PIL import Image
+
+    from tinct import Colorizer
+    from tinct.batch import Job, Settings, color_all
+
+    source = setting.photograph(12)
+    target = setting.folder / "colored.jpg"
+    copy = setting.folder / "copy.jpg"
+    colorizer = Colorizer(setting.model)
+
+    def ours() -> None:
+        settings = Settings(overwrite=True)
+        (result,) = color_all([Job(source, target)], colorizer=colorizer, settings=settings)
+        if result.error is not None:
+            raise result.error
+
+    def floor() -> None:
+        with Image.open(target) as image:
+            image.save(copy, quality=pictures.QUALITY)
+
+    timed, against = alternate(ours, floor, repeats=setting.repeats)
+    return [
+        Row(
+            name="photo_12mp",
+            what="12-megapixel gray JPEG to color JPEG, end to end, warm process",
+            unit="s",
+            ours=timed,
+            floor="Pillow opening that color JPEG and saving it with the same quality",
+            against=against,
+            goal=1.5,
+            goal_of="ratio",
+        )
+    ]
+
+
+def network(setting: Setting) -> list[Row]:
+    """Measure the network alone at its working size for a 4:3 picture."""
+    import numpy as np
+
+    from tinct.bundle import find_bundle
+    from tinct.chroma import working_shape
+    from tinct.engine import Engine
+
+    bundle = find_bundle(setting.model)
+    held = bundle.manifest
+    engine = Engine(bundle)
+    rows = []
+    for quality, size in held.sizes.items():
+        shape = working_shape(
+            3000, 4000, size=size, multiple_of=held.multiple_of, max_long=held.max_long
+        )
+        height, width = shape.height + shape.bottom, shape.width + shape.right
+        luma = np.linspace(0, 100, height * width, dtype=np.float32).reshape(1, 1, height, width)
+
+        def work(luma: np.ndarray = luma) -> object:
+            return engine.run(luma)
+
+        timed, _ = alternate(work, None, repeats=max(setting.repeats, 5))
+        rows.append(
+            Row(
+                name=f"network_{quality}",
+                what=f"the network alone, {quality}: {width} x {height}",
+                unit="ms",
+                ours=Runs(tuple(seconds * 1000 for seconds in timed.runs)),
+                floor=None,
+                against=None,
+                goal=60,
+                goal_of="ours",
+                note="Not measured here, for scale, their own code on 2 cores: DDColor-T at 512 "
+                "px 1800 ms, DeOldify at its default 6800-8100 ms. The goal is for balanced.",
+            )
+        )
+    return rows
+
+
+def cold_start(setting: Setting) -> list[Row]:
+    """Measure one picture of 1 megapixel from a cold shell."""
+    source = setting.photograph(1)
+    timed, against = alternate(
+        lambda: run(_command(setting, source)),
+        lambda: run([sys.executable, "-c", "import numpy, onnxruntime"]),
+        repeats=setting.repeats,
+    )
+    return [
+        Row(
+            name="cold_start",
+            what="tinct photo.jpg from a cold shell, 1 megapixel",
+            unit="s",
+            ours=timed,
+            floor='python -c "import numpy, onnxruntime"',
+            against=against,
+            goal=3,
+            goal_of="ratio",
+        )
+    ]
+
+
+def memory(setting: Setting) -> list[Row]:
+    """Measure the highest memory of a process that colors one picture."""
+    rows = []
+    for megapixels, goal in ((1, 350), (12, 450), (100, 600)):
+        command = _command(setting, setting.photograph(megapixels))
+        peaks = tuple(peak_memory(command) for _ in range(setting.repeats))
+        rows.append(
+            Row(
+                name=f"memory_{megapixels}mp",
+                what=f"highest memory, one gray JPEG of {megapixels} megapixels",
+                unit="MB",
+                ours=Runs(peaks),
+                floor=None,
+                against=None,
+                goal=goal,
+                goal_of="ours",
+                note="Resident memory of the whole process. Not measured here, for scale: "
+                "DDColor-T at 512 px 2000 MB, DeOldify 3100-4400 MB.",
+            )
+        )
+    return rows
+
+
+def install(setting: Setting) -> list[Row]:
+    """Measure the base install: what is downloaded, what it takes on disk, and the wheel."""
+    project = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory(dir=setting.folder) as scratch:
+        wheels = Path(scratch) / "wheels"
+        place = Path(scratch) / "place"
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+        run([*pip, "wheel", str(project), "-w", str(wheels)])
+        run([*pip, "install", "--no-index", "-f", str(wheels), "--target", str(place), "tinct"])
+        download = sum(path.stat().st_size for path in wheels.iterdir())
+        wheel = sum(path.stat().st_size for path in wheels.glob("tinct-*.whl"))
+        on_disk = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+        shutil.rmtree(place)
+    measured = (
+        ("install_download", "base install (no torch): all wheels together", download, 120),
+        ("install_on_disk", "base install (no torch): unpacked and compiled", on_disk, 350),
+        ("install_wheel", "the wheel of tinct itself", wheel, 40),
+    )
+    return [
+        Row(name, what, "MB", Runs((size / MB,)), None, None, goal, "ours")
+        for name, what, size, goal in measured
+    ]
+
+
+def _command(setting: Setting, source: Path) -> list[str]:
+    target = setting.folder / "from-shell.jpg"
+    words = [sys.executable, "-m", "tinct", "colorize", str(source), "-o", str(target)]
+    return [*words, "--overwrite", "--model", setting.model]
+
+
+ROWS: dict[str, Callable[[Setting], list[Row]]] = {
+    "photo": photo_12mp,
+    "network": network,
+    "cold": cold_start,
+    "memory": memory,
+}
+SLOW_ROWS: dict[str, Callable[[Setting], list[Row]]] = {"install": install}

@@ -1,0 +1,164 @@
+"""Check that the benchmarks run and what they write; never how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import __main__ as command  # noqa: E402
+from benchmarks import clock, pictures, table  # noqa: E402
+from benchmarks.rivals import score as rivals  # noqa: E402
+from benchmarks.rows import ROWS, Row, Setting  # noqa: E402
+
+from tinct.bundle import Bundle  # noqa: E402
+from tinct.errors import PartialError, UsageError  # noqa: E402
+
+SCHEMA = json.loads((ROOT / "benchmarks" / "schema.json").read_text(encoding="utf-8"))
+
+
+def test_sides_take_turns() -> None:
+    order: list[str] = []
+    ours, floor = clock.alternate(lambda: order.append("A"), lambda: order.append("B"), repeats=3)
+    assert "".join(order) == "AB" + "AB" + "BA" + "AB"
+    assert floor is not None
+    assert len(ours.runs) == len(floor.runs) == 3
+    assert clock.Runs((3.0, 1.0, 2.0)).median == 2
+    order.clear()
+    _, nothing = clock.alternate(lambda: order.append("A"), None, repeats=2, warm_up=False)
+    assert nothing is None
+    assert order == ["A", "A"]
+
+
+def test_a_goal_is_met_by_the_ratio_or_the_figure() -> None:
+    twice = Row("x", "x", "s", clock.Runs((2.0,)), "y", clock.Runs((1.0,)), 1.5, "ratio")
+    assert twice.ratio == 2
+    assert not twice.met
+    assert Row("x", "x", "MB", clock.Runs((60.0,)), None, None, 60, "ours").met
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
+def test_peak_memory_is_that_of_the_command_alone() -> None:
+    block = np.ones(300 << 20, np.uint8)  # what the tests hold does not count
+    small = clock.peak_memory([sys.executable, "-c", "pass"])
+    large = clock.peak_memory([sys.executable, "-c", "b = b'x' * (200 << 20)"])
+    assert block[-1] == 1
+    assert 1 < small < 100
+    assert 190 < large - small < 230
+    with pytest.raises(RuntimeError, match="no such wish"):
+        clock.peak_memory([sys.executable, "-c", "raise SystemExit('no such wish')"])
+
+
+def test_pictures_are_gray_jpegs_of_the_asked_size(tmp_path: Path) -> None:
+    path = pictures.write_photograph(tmp_path / "a.jpg", megapixels=0.03)
+    with Image.open(path) as image:
+        assert (image.format, image.mode, image.size) == ("JPEG", "L", (200, 150))
+        assert np.asarray(image).std() > 20
+    again = pictures.write_photograph(tmp_path / "b.jpg", megapixels=0.03)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def _broken(_: Setting) -> list[Row]:
+    raise OSError("disk on fire")
+
+
+def test_results_follow_the_schema(tiny: Bundle) -> None:
+    some = {name: ROWS[name] for name in ("photo", "network")}
+    results = command.measure(
+        {**some, "broken": _broken}, model=str(tiny.path), repeats=2, scale=0.002
+    )
+    jsonschema.validate(results, SCHEMA)
+    assert results["failures"] == [{"name": "broken", "error": "OSError: disk on fire"}]
+    names = [row["name"] for row in results["rows"]]
+    assert names == ["photo_12mp", "network_fast", "network_balanced", "network_best"]
+    photo = results["rows"][0]
+    assert photo["ratio"] == photo["ours"]["median"] / photo["floor_runs"]["median"]
+
+    console = Console(width=120, record=True)
+    console.print(table.draw(results))
+    shown = console.export_text()
+    for word in ("end to end", "ratio", "<= 1.5 x", "disk on fire", "PICTURES SCALED"):
+        assert word in shown
+
+
+def test_the_command_measures_and_writes(tiny: Bundle, tmp_path: Path) -> None:
+    words = ["network", "--repeats", "1", "--scale", "0.01", "--model", str(tiny.path)]
+    assert command.main([*words, "--json", str(tmp_path / "r.json")]) == 0
+    jsonschema.validate(json.loads((tmp_path / "r.json").read_text()), SCHEMA)
+    with pytest.raises(SystemExit):
+        command.main(["nonsense"])
+    with pytest.raises(SystemExit):
+        command.main(["--repeats", "0"])
+
+
+def _truths(root: Path) -> Path:
+    root.mkdir()
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        y, x = np.mgrid[0:30, 0:40] / 40
+        base = np.stack([x, y, 1 - x], -1) * random.uniform(60, 160, 3) + 40
+        Image.fromarray(base.astype(np.uint8)).save(root / f"n0144076{seed}.png")
+    return root
+
+
+def test_rivals_get_gray_inputs_and_are_scored_like_tinct(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truths = _truths(tmp_path / "truths")
+    rivals.main(["gray", str(truths), str(tmp_path / "gray")])
+    grays = sorted((tmp_path / "gray").iterdir())
+    assert [path.name for path in grays] == [f"n0144076{seed}.png" for seed in range(3)]
+    with Image.open(grays[0]) as image:
+        assert (image.mode, image.size) == ("L", (40, 30))
+
+    # The gray inputs themselves, scored as somebody's output, must equal the gray row.
+    report = tmp_path / "r.json"
+    words = ["score", str(tmp_path / "gray"), str(truths), "--name", "lazy", "--judges", "none"]
+    rivals.main([*words, "--json", str(report), "--html", str(tmp_path / "r.html")])
+    read = json.loads(report.read_text(encoding="utf-8"))
+    ours, gray = read["rows"]["ours"], read["rows"]["gray"]
+    for key in ("ciede2000", "psnr_median", "ssim", "ab_rmse", "colorfulness"):
+        assert ours[key] == gray[key]
+    assert read["system"] == "lazy"
+    assert ours["seconds"] is None
+    assert ours["peak_mb"] is None
+    assert "lazy on truths" in capsys.readouterr().out
+
+
+def test_outputs_of_another_size_are_refused_unless_allowed(tmp_path: Path) -> None:
+    truths = _truths(tmp_path / "truths")
+    outputs = tmp_path / "out"
+    outputs.mkdir()
+    for path in truths.iterdir():
+        with Image.open(path) as image:
+            image.resize((20, 15)).save(outputs / f"{path.stem}.jpg")
+    words = ["score", str(outputs), str(truths), "--judges", "none"]
+    with pytest.raises(PartialError, match="--resize"):
+        rivals.main(words)
+    rivals.main([*words, "--resize", "--json", str(tmp_path / "r.json")])
+    read = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert read["n"] == 3
+    assert "3 of 3 outputs" in read["notes"][-1]
+
+
+def test_missing_and_doubled_outputs_are_named(tmp_path: Path) -> None:
+    truths = _truths(tmp_path / "truths")
+    outputs = tmp_path / "out"
+    outputs.mkdir()
+    for path in sorted(truths.iterdir())[:2]:
+        (outputs / path.name).write_bytes(path.read_bytes())
+    words = ["score", str(outputs), str(truths), "--judges", "none"]
+    with pytest.raises(PartialError, match=r"1 of 3 .*n01440762"):
+        rivals.main(words)
+    (outputs / "n01440760.jpg").write_bytes(b"")
+    with pytest.raises(UsageError, match="n01440760"):
+        rivals.main(words)
