@@ -1,0 +1,156 @@
+"""The engine against ONNX's own reference implementation, and what it refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from tinct import engine
+from tinct.bundle import Bundle
+from tinct.engine import Engine
+from tinct.errors import DeviceError, ModelError, UsageError
+from tiny_models import make_bundle
+
+
+def inputs(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(height * width)
+    luma = rng.uniform(0, 100, (count, 1, height, width)).astype(np.float32)
+    hint = np.zeros((count, 4, height, width), np.float32)
+    hint[..., : height // 2, :3] = np.float32([50, 20, -30, 1])[:, None, None]
+    return luma, hint
+
+
+@pytest.mark.parametrize("size", [(1, 8, 8), (1, 16, 40), (3, 24, 8)])
+@pytest.mark.parametrize("kind", ["tiny", "tiny_lab", "tiny_bins"])
+def test_as_the_reference(
+    kind: str, size: tuple[int, int, int], request: pytest.FixtureRequest
+) -> None:
+    bundle: Bundle = request.getfixturevalue(kind)
+    luma, hint = inputs(*size)
+    found = Engine(bundle).run(luma, hint, bins=True)
+    reference = ReferenceEvaluator(str(bundle.model_path))
+    names = [output.name for output in reference.proto_.graph.output]
+    expected = dict(zip(names, reference.run(None, {"luma": luma, "hint": hint}), strict=True))
+    for name in ("ab", "lab", "bins"):
+        value = getattr(found, name)
+        assert (value is None) == (name not in expected)
+        if value is not None:
+            assert value.dtype == np.float32
+            np.testing.assert_allclose(value, expected[name], atol=1e-4)
+
+
+def test_no_hint_is_zeros(tiny: Bundle) -> None:
+    luma, hint = inputs(1, 16, 16)
+    model = Engine(tiny)
+    np.testing.assert_array_equal(model.run(luma).ab, model.run(luma, hint * 0).ab)
+    assert np.abs(model.run(luma).ab - model.run(luma, hint).ab).max() > 1
+
+
+def test_bins_come_only_when_asked_for(tiny_bins: Bundle) -> None:
+    assert Engine(tiny_bins).run(inputs(1, 8, 8)[0]).bins is None
+
+
+def test_threads(tiny: Bundle) -> None:
+    luma, hint = inputs(1, 32, 32)
+    model = Engine(tiny, threads=1)
+    expected = model.run(luma, hint).ab
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: model.run(luma, hint).ab, range(16)):
+            np.testing.assert_array_equal(found, expected)
+    with pytest.raises(UsageError, match="0 threads"):
+        Engine(tiny, threads=0)
+
+
+def test_the_processor_is_always_there(tiny: Bundle) -> None:
+    assert "CPUExecutionProvider" in engine.providers()
+    assert "cpu" in engine.devices()
+    assert Engine(tiny, device="cpu").providers == ["CPUExecutionProvider"]
+    assert Engine(tiny, device="auto").providers[-1] == "CPUExecutionProvider"
+
+
+def test_devices_that_are_not_there(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(DeviceError, match=r"'coreml' is not available.*auto, cpu"):
+        Engine(tiny, device="coreml")
+    with pytest.raises(UsageError, match="'abacus'"):
+        Engine(tiny, device="abacus")
+
+
+def test_auto_prefers_a_graphics_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = ["CoreMLExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(engine, "providers", lambda: held)
+    assert engine.choose_providers("auto") == held[1:]
+    assert engine.choose_providers("coreml") == [held[0], held[2]]
+    assert engine.choose_providers("cpu") == [held[2]]
+    assert engine.devices() == ["cpu", "cuda", "coreml"]
+
+
+def test_a_device_that_does_not_start_is_told(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    session = SimpleNamespace(get_providers=lambda: ["CPUExecutionProvider"])
+    held = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(engine, "providers", lambda: held)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: session)
+    with pytest.raises(DeviceError, match="'cuda' cannot be started"):
+        Engine(tiny, device="cuda")
+
+
+@pytest.mark.parametrize(("broken", "match"), [("nan", "not finite"), ("shape", "of shape")])
+def test_wrong_outputs_are_errors(tmp_path: Path, broken: str, match: str) -> None:
+    bundle = make_bundle(tmp_path / "broken", broken=broken)
+    with pytest.raises(ModelError, match=match):
+        Engine(bundle).run(inputs(1, 8, 8)[0])
+
+
+def test_a_graph_that_is_none(tiny: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"not a graph")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        Engine(Bundle(tmp_path, tiny.manifest, ""))
+
+
+def test_a_graph_that_is_not_the_manifests(tmp_path: Path, tiny: Bundle, tiny_lab: Bundle) -> None:
+    (tmp_path / "model.onnx").write_bytes(tiny.model_path.read_bytes())
+    with pytest.raises(ModelError, match=r"gives \['ab'\].*to lab"):
+        Engine(Bundle(tmp_path, tiny_lab.manifest, ""))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (MemoryError(), DeviceError),
+        (RuntimeError("Failed to allocate memory for requested buffer of size 9"), DeviceError),
+        (RuntimeError("CUDA error: out of memory"), DeviceError),
+        (RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT"), ModelError),
+    ],
+)
+def test_failures_are_told_with_a_remedy(tiny: Bundle, error: Exception, kind: Any) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    model = Engine(tiny)
+    model._session = SimpleNamespace(run=fail)
+    with pytest.raises(kind, match=r"--quality|\(.*\)"):
+        model.run(inputs(1, 8, 8)[0])
+
+
+def test_importing_tinct_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, tinct, tinct.errors; "
+        "print([n for n in ('numpy', 'onnxruntime', 'PIL', 'pyvips', 'torch') if n in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+    code = "import sys, tinct.colorizer; print('onnxruntime' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
