@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ RADIUS = 0.01
 
 Lab = tuple[float, float, float]
 
-_LAB = re.compile(r"lab\(\s*([-+.\d]+)[\s,]+([-+.\d]+)[\s,]+([-+.\d]+)\s*\)", re.IGNORECASE)
+_LAB = re.compile(r"lab\(\s*([-+.\de]+)[\s,]+([-+.\de]+)[\s,]+([-+.\de]+)\s*\)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +32,17 @@ class Point:
     Attributes:
         x: 0 (left edge) to 1 (right edge).
         y: 0 (top edge) to 1 (bottom edge).
-        color: L*, a*, b*. On photographs L* has no effect: the picture keeps its own.
+        color: L*, a*, b*, or a text as for :func:`parse_color`. On photographs L* has no effect:
+            the picture keeps its own.
         radius: as a share of the picture's short side, 0 to 1.
 
     Raises:
-        UsageError: a number is out of range.
+        UsageError: a number is out of range, or the text is no color.
     """
 
     x: float
     y: float
-    color: Lab
+    color: Lab | str
     radius: float = RADIUS
 
     def __post_init__(self) -> None:
@@ -49,12 +51,17 @@ class Point:
                 raise UsageError(
                     f"A hint's {name} must lie in 0..1 (shares of the picture), not {value:g}."
                 )
-        lightness, a, b = self.color
+        lightness, a, b = self.lab
         if not (0 <= lightness <= 100 and abs(a) <= 128 and abs(b) <= 128):
             raise UsageError(
                 f"The hint's color lab({lightness:g} {a:g} {b:g}) is out of range: "
                 "L* is 0..100, a* and b* are -128..128."
             )
+
+    @cached_property
+    def lab(self) -> Lab:
+        """The color as L*, a*, b*."""
+        return parse_color(self.color) if isinstance(self.color, str) else self.color
 
 
 def parse_color(text: str) -> Lab:
@@ -146,7 +153,7 @@ def rasterize(
         covered = down**2 + right**2 <= radius**2
         covered[row - rows.start, column - columns.start] = True
         count[rows, columns] += covered
-        for plane, value in zip(total, hint.color, strict=True):
+        for plane, value in zip(total, hint.lab, strict=True):
             plane[rows, columns] += covered * np.float32(value)
     given = count > 0
     planes = np.zeros((4, height, width), np.float32)
