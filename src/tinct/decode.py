@@ -22,7 +22,7 @@ from tinct.decode_pillow import open_heic, open_pillow
 from tinct.errors import PictureError
 from tinct.jpeg import read_jpeg
 from tinct.lightness import CHANNELS, Layout
-from tinct.metadata import Metadata, PictureWarning, resources_of
+from tinct.metadata import Metadata, PictureWarning, plausible_dpi, resources_of
 from tinct.opened import STRIP, Opened, check_size, damaged, scaled
 
 LOADERS = {"jpeg": "jpegload", "png": "pngload", "webp": "webpload", "tiff": "tiffload",
@@ -328,10 +328,13 @@ def _metadata(image: Any, content: Path | bytes, kind: str, *, page: int, pages:
             if key != "XML:com.adobe.xmp":
                 texts.append((key, str(image.get(field))))
     known = image.get_typeof("resolution-unit") or abs(image.xres * 25.4 - 72) > 0.1
-    dpi = (image.xres * 25.4, image.yres * 25.4) if known and image.xres not in (0.0, 1.0) else None
+    told = (
+        known and image.xres != 1.0
+    )  # libvips says 1 pixel a millimeter where a file says nothing
+    dpi = plausible_dpi(image.xres * 25.4, image.yres * 25.4) if told else None
     metadata = Metadata(
         format=kind, exif=block, xmp=_block(image, "xmp-data"), iptc=iptc, texts=tuple(texts),
-        dpi=dpi,         had_icc=bool(image.get_typeof("icc-profile-data")), page=page, pages=pages,
+        dpi=dpi, had_icc=bool(image.get_typeof("icc-profile-data")), page=page, pages=pages,
         bits=int(image.get("bits-per-sample")) if image.get_typeof("bits-per-sample") else 8,
     )  # fmt: skip
     with _stream(content) as stream:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinct import exif
 from tinct.errors import PictureError
 from tinct.lightness import Layout
-from tinct.metadata import Metadata
+from tinct.metadata import Metadata, plausible_dpi
 from tinct.opened import Opened, check_size, damaged, of_array, scaled
 
 PILLOW = {"bmp": "BMP", "jp2": "JPEG2000", "tiff": "TIFF"}
@@ -43,7 +43,7 @@ def open_heic(content: Path | bytes, *, name: str, max_pixels: int) -> Opened:
         bits = int(image.info.get("bit_depth", 8))
         pixels = np.asarray(image)
     except (ValueError, RuntimeError, EOFError, SyntaxError, OSError, IndexError) as error:
-        raise PictureError(damaged(name, "heic", str(error).rstrip("."))) from error
+        raise PictureError(damaged(name, "heic", str(error))) from error
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     block = image.info.get("exif")
@@ -78,7 +78,7 @@ def open_pillow(content: Path | bytes, kind: str, *, name: str, max_pixels: int)
         OverflowError,
         Image.DecompressionBombError,
     ) as error:
-        raise PictureError(damaged(name, kind, str(error).rstrip("."))) from error
+        raise PictureError(damaged(name, kind, str(error))) from error
     return replace(opened, metadata=replace(opened.metadata, format=kind))
 
 
@@ -97,7 +97,7 @@ def of_pillow(image: Any) -> Opened:
     metadata = Metadata(
         exif=block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else None,
         xmp=xmp if isinstance(xmp, bytes) else None,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
+        dpi=plausible_dpi(*map(float, dpi)) if isinstance(dpi, tuple) and len(dpi) == 2 else None,
         had_icc=profile is not None,
     )
     image = _plain(image)

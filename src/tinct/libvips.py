@@ -7,6 +7,7 @@ libvips is the imaging stack (docs/decisions/0001-imaging-stack.md). Importing i
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from typing import Any
 
@@ -78,7 +79,7 @@ def forget_errors() -> None:
 
 def reason(error: Exception) -> str:
     """Put the last line of a libvips error in words fit for the middle of a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    useful = [line for line in lines if not line.startswith("unable to ")] or lines
-    text = useful[-1] if useful else "no reason given"
-    return text.rstrip(".!")[:160]
+    lines = [line.strip() for line in str(error).splitlines()]
+    useful = [line for line in lines if line and not line.startswith(("unable to ", "("))]
+    text = re.sub(r"^(?:\w+: +)+", "", useful[-1]) if useful else ""
+    return text.rstrip(".!")[:160] or "the library below gives no reason"

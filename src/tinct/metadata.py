@@ -87,6 +87,11 @@ class Metadata:
     pages: int = 1
 
 
+def plausible_dpi(across: float, down: float) -> tuple[float, float] | None:
+    """Return a resolution, or None if no picture has it: damaged files tell anything."""
+    return (across, down) if 1 <= across <= 100_000 and 1 <= down <= 100_000 else None
+
+
 class XmpError(ValueError):
     """The XMP packet is damaged."""
 

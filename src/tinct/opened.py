@@ -94,9 +94,11 @@ def check_size(width: int, height: int, *, name: str, max_pixels: int) -> None:
 
 def damaged(name: str, kind: str, why: str) -> str:
     """Word the message about a file that cannot be decoded."""
+    article = "an" if kind == "avif" else "a"
+    why = " ".join(why.split()).rstrip(".!")[:160]
     return (
-        f"{name} is a {kind.upper()} that is damaged, cut short or of an unusual kind ({why}); "
-        "get a fresh copy or save it anew."
+        f"{name} is {article} {kind.upper()} that is damaged, cut short or of an unusual kind "
+        f"({why}); get a fresh copy or save it anew."
     )
 
 
