@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
-import tinct
-from tinct import cli, errors, options
+import tinct.train
+from tinct import cli, errors, options, terminal
+from tiny_models import A, B, make_bundle
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
@@ -24,14 +33,17 @@ OPTIONS = {
     "export": "-h --help -o --output --name --overwrite",
 }
 
+LIGHTNESS = 80
+PROPOSED = (A[0] * LIGHTNESS + A[1], B[0] * LIGHTNESS + B[1])  # a*, b* of the model "tiny"
+
 Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
 def gray_jpeg(tmp_path: Path) -> Path:
-    """A gray JPEG of 48 x 32 pixels."""
+    """A JPEG of 48 x 32 pixels, all of the gray whose lightness is LIGHTNESS."""
     path = tmp_path / "photo.jpg"
-    Image.linear_gradient("L").resize((48, 32)).save(path)
+    Image.new("L", (48, 32), 198).save(path)
     return path
 
 
@@ -155,25 +167,352 @@ def test_recipes_are_listed(capsys: Captured) -> None:
     assert "flagship-photo-nano" in capsys.readouterr().out
 
 
-def test_training_gets_what_was_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    trainer = pytest.importorskip("tinct.train.trainer")
-    calls = []
-    monkeypatch.setattr(trainer, "train", lambda *a, **b: calls.append((a, b)))
+@pytest.fixture
+def make_wing(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Calls of the make wing's doors, which do nothing: torch is not needed here."""
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def door(*values: Any, **more: Any) -> Path:
+        calls.append((values, more))
+        return Path("bundle")
+
+    monkeypatch.setattr(cli, "find_spec", lambda _: object())
+    for name in ("train", "export"):
+        room = types.SimpleNamespace(**{name: door})
+        room_name = {"train": "trainer", "export": "export"}[name]
+        monkeypatch.setitem(sys.modules, f"tinct.train.{room_name}", room)
+        monkeypatch.setattr(tinct.train, room_name, room, raising=False)
+    return calls
+
+
+def test_training_gets_what_was_asked(make_wing: list[Any], tmp_path: Path) -> None:
     words = ["train", "flagship-photo-nano", "--data", "a", "--data", "b=2", "--out", str(tmp_path)]
     assert cli.main([*words, "--set", "stages.0.steps=3", "--resume"]) == 0
-    ((recipe, data, out), more) = calls[0]
+    ((recipe, data, out), more) = make_wing[0]
     assert recipe.stages[0].steps == 3
     assert (data, out, more) == (["a", "b=2"], tmp_path, {"resume": True})
 
 
-def test_export_gets_what_was_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    room = pytest.importorskip("tinct.train.export")
-    calls = []
-
-    def export(*words: object, **more: object) -> Path:
-        calls.append((words, more))
-        return tmp_path
-
-    monkeypatch.setattr(room, "export", export)
+def test_export_gets_what_was_asked(make_wing: list[Any]) -> None:
     assert cli.main(["export", "run", "-o", "out", "--name", "mine", "--overwrite"]) == 0
-    assert calls == [((Path("run"), Path("out")), {"name": "mine", "overwrite": True})]
+    assert make_wing == [((Path("run"), Path("out")), {"name": "mine", "overwrite": True})]
+
+
+# ------------------------------------------------------------------------------------ coloring
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TINCT_HOME with one model, "tiny"."""
+    root = tmp_path_factory.mktemp("home")
+    metrics = {"colorfulness_share": 0.5, "n": 3, "note": "none"}
+    make_bundle(root / "models" / "tiny", metrics=metrics)
+    return root
+
+
+@pytest.fixture
+def chosen(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the words that choose the model "tiny"."""
+    monkeypatch.setenv("TINCT_HOME", str(home))
+    return ["--model", "tiny", "--threads", "1"]
+
+
+def chroma_of(path: Path | io.BytesIO) -> np.ndarray:
+    """Return the mean a*, b* of a picture by scikit-image."""
+    from skimage.color import rgb2lab
+
+    with Image.open(path) as image:
+        return rgb2lab(np.asarray(image.convert("RGB")))[4:-4, 16:-16, 1:].mean((0, 1))
+
+
+def test_color_one_picture(
+    capsys: Captured, gray_jpeg: Path, chosen: list[str], tmp_path: Path
+) -> None:
+    assert cli.main([str(gray_jpeg), *chosen]) == 0
+    assert capsys.readouterr() == ("", "")  # nobody watches
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.color.jpg", "photo.jpg"]
+    assert np.abs(chroma_of(tmp_path / "photo.color.jpg") - PROPOSED).max() < 2
+
+
+def test_the_word_colorize_may_be_left_out(gray_jpeg: Path, chosen: list[str]) -> None:
+    target = gray_jpeg.with_name("photo.color.jpg")
+    assert cli.main(["colorize", str(gray_jpeg), *chosen]) == 0
+    first = target.read_bytes()
+    assert cli.main([*chosen, "--overwrite", str(gray_jpeg)]) == 0
+    assert target.read_bytes() == first
+
+
+def test_a_picture_named_like_a_command(
+    gray_jpeg: Path, chosen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(gray_jpeg.parent)
+    gray_jpeg.rename("models")
+    assert cli.main(["./models", *chosen]) == 0
+    assert cli.main(["colorize", "models", "--overwrite", *chosen]) == 0
+    assert Path("models.color.jpg").exists()
+
+
+def test_settings_change_the_picture(gray_jpeg: Path, chosen: list[str], tmp_path: Path) -> None:
+    def run(*words: str) -> np.ndarray:
+        target = tmp_path / "out.png"
+        assert cli.main([str(gray_jpeg), "-o", str(target), "--overwrite", *chosen, *words]) == 0
+        return chroma_of(target)
+
+    plain = run()
+    assert np.abs(run("--strength", "0")).max() < 1
+    assert np.abs(run("--strength", "0.5") - plain / 2).max() < 2
+    greener = run("--hint", "0.5,0.5,1=lab(50 -40 0)")
+    assert greener[0] < plain[0] - 20
+    for quality in options.QUALITIES:
+        assert np.abs(run("--quality", quality) - plain).max() < 1
+
+
+def test_never_overwrites(capsys: Captured, gray_jpeg: Path, chosen: list[str]) -> None:
+    target = gray_jpeg.with_name("photo.color.jpg")
+    target.write_bytes(b"precious")
+    assert cli.main([str(gray_jpeg), *chosen]) == 4
+    assert "exists already" in capsys.readouterr().err
+    assert target.read_bytes() == b"precious"
+    assert cli.main([str(gray_jpeg), "--overwrite", *chosen]) == 0
+    assert target.read_bytes() != b"precious"
+
+
+def test_one_broken_picture_of_several(
+    capsys: Captured, gray_jpeg: Path, chosen: list[str], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff not much of a picture")
+    words = [str(broken), str(gray_jpeg), str(tmp_path / "gone.jpg"), "-o", str(tmp_path / "out")]
+    assert cli.main([*words, *chosen]) == 8
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 3
+    assert "broken.jpg" in lines[0]
+    assert "gone.jpg" in lines[1]
+    assert lines[2] == "tinct: 2 of 3 pictures failed, see above"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo.color.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["gone.jpg"], 3, "gone.jpg"),
+        (["photo.jpg", "--model", "tinyy"], 5, "did you mean 'tiny'?"),
+        (["photo.jpg", "--device", "abacus"], 2, "abacus"),
+        (["photo.jpg", "-o", "out.gif"], 4, "out.gif"),
+        (["photo.jpg", "-o", "photo.jpg/"], 4, "photo.jpg"),
+        (["empty.jpg"], 3, "empty.jpg"),
+    ],
+)
+def test_one_failure_leaves_with_its_own_code(
+    capsys: Captured,
+    gray_jpeg: Path,
+    chosen: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    code: int,
+    text: str,
+) -> None:
+    monkeypatch.chdir(gray_jpeg.parent)
+    Path("empty.jpg").write_bytes(b"")
+    before = sorted(Path().iterdir())
+    assert cli.main([*chosen, *words]) == code
+    err = capsys.readouterr().err
+    assert text in err
+    assert err.count("\n") == 1
+    assert sorted(Path().iterdir()) == before
+
+
+def test_json_lines(capsys: Captured, gray_jpeg: Path, chosen: list[str], tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30), (200, 20, 20)).save(tmp_path / "red.png")
+    words = [str(gray_jpeg), str(tmp_path / "red.png"), str(tmp_path / "gone.jpg")]
+    assert cli.main([*words, "--json", *chosen]) == 8
+    first, second, third = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first.pop("seconds") > 0
+    assert first == {
+        "input": str(gray_jpeg),
+        "output": str(tmp_path / "photo.color.jpg"),
+        "size": [48, 32],
+        "model": "tiny",
+        "warnings": [],
+        "error": None,
+    }
+    assert "its lightness is used" in second["warnings"][0]
+    assert (third["output"], third["size"]) == (None, None)
+    assert "gone.jpg" in third["error"]
+
+
+def test_a_warning_is_one_line(capsys: Captured, chosen: list[str], tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30), (200, 20, 20)).save(tmp_path / "red.png")
+    assert cli.main([str(tmp_path / "red.png"), *chosen]) == 0
+    err = capsys.readouterr().err
+    assert err == f"tinct: {tmp_path / 'red.png'}: already in color: its lightness is used\n"
+
+
+def test_a_person_who_watches_sees_lines_and_a_bar(
+    capsys: Captured, gray_jpeg: Path, chosen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "watched", lambda: True)
+    assert cli.main([str(gray_jpeg), *chosen]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r".*photo\.jpg -> .*photo\.color\.jpg  \(48 x 32, \d+\.\d s\)\n", err)
+    other = gray_jpeg.with_name("other.jpg")
+    other.write_bytes(gray_jpeg.read_bytes())
+    assert cli.main([str(gray_jpeg), str(other), "--overwrite", *chosen]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "other.color.jpg" in err
+
+
+def test_pipes(gray_jpeg: Path, home: Path) -> None:
+    words = ["-", "--model", home / "models" / "tiny", "--threads", "1"]
+    done = tinct_process(*words, input=gray_jpeg.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert (image.format, image.size) == ("JPEG", (48, 32))
+    assert np.abs(chroma_of(io.BytesIO(done.stdout)) - PROPOSED).max() < 2
+    done = tinct_process(*words, "--format", "png", input=gray_jpeg.read_bytes())
+    assert done.stdout.startswith(b"\x89PNG")
+    done = tinct_process(*words, input=b"")
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"stdin is empty" in done.stderr
+    done = tinct_process(gray_jpeg, "-o", "-", *words[1:])
+    assert done.stdout.startswith(b"\xff\xd8")
+
+
+def test_a_picture_does_not_fill_a_terminal(
+    capsys: Captured, gray_jpeg: Path, chosen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert cli.main([str(gray_jpeg), "-o", "-", *chosen]) == 2
+    assert "fill the terminal" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_with_130_and_no_half_file(
+    capsys: Captured,
+    gray_jpeg: Path,
+    chosen: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    from tinct import encode
+
+    def interrupted(*_: object, path: Path | None = None, **__: object) -> bytes:
+        assert path is not None
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encode, "encode", interrupted)
+    assert cli.main([str(gray_jpeg), *chosen]) == 130
+    assert capsys.readouterr().err == "tinct: interrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+def test_ctrl_c_on_a_real_process(home: Path) -> None:
+    command = [sys.executable, "-m", "tinct", "-", "--model", str(home / "models" / "tiny")]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    with pytest.raises(subprocess.TimeoutExpired):  # it waits for its picture
+        process.wait(timeout=3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, b"")
+    assert err == b"tinct: interrupted\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other pipes")
+def test_a_reader_that_goes_away() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "tinct", "--help"]
+    try:
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+# ---------------------------------------------------------------------------------- models & co
+
+
+@pytest.mark.usefixtures("chosen")
+def test_models(capsys: Captured) -> None:
+    assert cli.main(["models"]) == 0
+    out = capsys.readouterr().out
+    row = next(line for line in out.splitlines() if "tiny" in line)
+    assert "Apache-2.0" in row
+    assert "colorfulness share 0.5, n 3" in row
+    assert cli.main(["models", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "tiny" in [row["name"] for row in rows]
+
+
+@pytest.mark.usefixtures("chosen")
+def test_one_model(capsys: Captured, home: Path) -> None:
+    assert cli.main(["models", "tiny"]) == 0
+    assert capsys.readouterr().out == "# tiny\n"
+    assert cli.main(["models", str(home / "models" / "tiny"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == 4
+    assert cli.main(["models", "tinyy"]) == 5
+    assert "did you mean 'tiny'?" in capsys.readouterr().err
+
+
+@pytest.fixture
+def as_photo(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A TINCT_HOME whose default model is a copy of "tiny"."""
+    copy = tmp_path / "home" / "models" / "photo"
+    shutil.copytree(home / "models" / "tiny", copy)
+    monkeypatch.setenv("TINCT_HOME", str(tmp_path / "home"))
+    return copy
+
+
+@pytest.mark.usefixtures("as_photo")
+def test_doctor(capsys: Captured) -> None:
+    assert cli.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "Everything needed to color pictures works." in out
+    assert cli.main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["problems"] == []
+    assert report["versions"]["numpy"] == np.__version__
+    assert {"auto", "cpu"} <= set(report["devices"])
+    assert {row["name"] for row in report["formats"] if row["writes"]} >= {"jpeg", "png", "tiff"}
+    assert report["trial"].startswith("colored a")
+
+
+def test_doctor_finds_a_damaged_model(capsys: Captured, as_photo: Path) -> None:
+    (as_photo / "model.onnx").write_bytes(b"damaged")
+    assert cli.main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "damaged" in out
+    assert "Problem: a test picture cannot be colored" in out
+
+
+def test_evaluate(
+    capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tinct import evaluate
+
+    monkeypatch.setattr(evaluate, "_choose_judges", lambda _: ([], []))  # they load torch
+    folder = tmp_path / "truth"
+    folder.mkdir()
+    for number, shade in enumerate([(190, 120, 60), (60, 120, 190), (90, 160, 70)]):
+        flat = np.full((40, 48, 3), shade, np.uint8)
+        flat[:, :20] //= 2
+        Image.fromarray(flat).save(folder / f"{number}.png")
+    words = ["evaluate", str(folder), *chosen, "--hints", "2", "--limit", "2"]
+    page, results = tmp_path / "page.html", tmp_path / "results.json"
+    assert cli.main([*words, "--json", str(results), "--html", str(page)]) == 0
+    assert "CIEDE2000" in capsys.readouterr().out
+    assert json.loads(results.read_text("utf-8"))["n"] == 2
+    assert page.read_text("utf-8").lstrip().lower().startswith("<!doctype html>")
+    (folder / "0.png").write_bytes(b"broken")
+    assert cli.main(["evaluate", str(folder), *chosen]) != 0
+    assert "0.png" in capsys.readouterr().err

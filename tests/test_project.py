@@ -22,7 +22,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 def command_blocks() -> list[str]:
     """Return the README's code blocks that have no language."""
-    return re.findall(r"^```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [text for language, text in blocks if not language]
 
 
 def test_ci_runs_the_line_of_the_readme() -> None:

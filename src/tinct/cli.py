@@ -7,6 +7,7 @@ needs it.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,8 +21,6 @@ from tinct.errors import MissingExtraError, PartialError, TinctError, UsageError
 
 if TYPE_CHECKING:
     from tinct.batch import Result
-
-TRAIN_EXTRA = ("torch", "torchvision", "timm", "lightning", "onnx", "safetensors", "tensorboard")
 
 
 def colorize(given: argparse.Namespace) -> int:
@@ -67,20 +66,19 @@ def _report(result: Result, *, show: Callable[[str], None], json: bool) -> None:
     if json:
         terminal.write_json(result.as_dict())
     if result.error is not None:
-        show(f"tinct: {_named(result)}")
+        show(f"tinct: {_named(str(result.error), result)}")
         return
     if not json:
         for warning in result.warnings:
-            show(f"tinct: {result.name}: {warning}")
+            show(f"tinct: {_named(warning, result)}")
     if terminal.watched() and result.target is not None and result.size is not None:
         width, height = result.size
         show(f"{result.name} -> {result.target}  ({width} x {height}, {result.seconds:.1f} s)")
 
 
-def _named(result: Result) -> str:
-    """Return the error of ``result`` with the picture's name before it, once."""
-    text = str(result.error)
-    return text if text.startswith(result.name) else f"{result.name}: {text}"
+def _named(text: str, result: Result) -> str:
+    """Return ``text`` with the picture's name in it, once."""
+    return text if result.name in text else f"{result.name}: {text}"
 
 
 def models(given: argparse.Namespace) -> int:
@@ -201,7 +199,9 @@ def export(given: argparse.Namespace) -> int:
 
 def _need_train_extra() -> None:
     """Raise MissingExtraError when a library for training is missing."""
-    missing = [name for name in TRAIN_EXTRA if find_spec(name) is None]
+    from tinct.doctor import EXTRAS
+
+    missing = [name for name in EXTRAS["train"] if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
             f"training needs {', '.join(missing)}: pip install 'tinct[train]' "
@@ -278,8 +278,8 @@ def _check_command(word: str) -> None:
 def _survive_narrow_encodings() -> None:
     """Let characters that a console cannot show be replaced instead of raising."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _silence_stdout() -> None:

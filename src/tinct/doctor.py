@@ -21,9 +21,8 @@ from tinct import __version__
 
 BASE = ("numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich")
 EXTRAS = {
+    "heic": ("pillow_heif",),
     "train": ("torch", "torchvision", "timm", "lightning", "onnx", "safetensors", "tensorboard"),
-    "video": ("av",),
-    "ray": ("ray",),
 }
 
 
@@ -37,6 +36,7 @@ class Report:
     cores: int = 1
     versions: dict[str, str | None] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
+    providers: list[str] = field(default_factory=list)
     formats: list[dict[str, Any]] = field(default_factory=list)
     models: list[dict[str, Any]] = field(default_factory=list)
     extras: dict[str, list[str]] = field(default_factory=dict)  # extra -> what is missing of it
@@ -54,7 +54,7 @@ class Report:
             ("Python", f"{self.python} on {self.system}"),
             ("cores", str(self.cores)),
             *((name, version or "missing") for name, version in self.versions.items()),
-            ("devices", ", ".join(self.devices) or "none"),
+            ("devices", f"{', '.join(self.devices) or 'none'}  ({', '.join(self.providers)})"),
             ("reads", ", ".join(row["name"] for row in self.formats if row["reads"]) or "nothing"),
             (
                 "writes",
@@ -87,12 +87,14 @@ def examine() -> Report:
         name: [part for part in parts if find_spec(part) is None] for name, parts in EXTRAS.items()
     }
     with _finding(report, "no device can run models"):
-        from tinct.engine import providers
+        from tinct import engine
 
-        report.devices = list(providers())
+        report.devices = ["auto", *engine.devices()]
+        report.providers = engine.providers()
     with _finding(report, "no picture can be read or written"):
-        from tinct import photo
+        from tinct import libvips, photo
 
+        report.versions["libvips"] = libvips.version()
         report.formats = [asdict(kind) for kind in photo.formats()]
     with _finding(report, "the models cannot be listed"):
         _examine_models(report)

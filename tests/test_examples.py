@@ -1,0 +1,56 @@
+"""The examples run as they stand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tiny_models import make_bundle
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PICTURE = EXAMPLES / "pictures" / "cat.jpg"
+TARGET = "TARGET"
+
+RUNS = {
+    "color_a_picture.py": [PICTURE, TARGET],
+    "color_an_array.py": [],
+    "compare_strengths.py": [PICTURE, TARGET],
+    "give_hints.py": [PICTURE, TARGET, "0.5,0.5=#b08050", "0.95,0.2=olive"],
+}
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(RUNS)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TINCT_HOME whose default model is small."""
+    root = tmp_path_factory.mktemp("home")
+    make_bundle(root / "models" / "photo", name="photo")
+    return root
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_example(name: str, home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.jpg"
+    words = [str(target) if word == TARGET else str(word) for word in RUNS[name]]
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "TINCT_HOME": str(home)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    if TARGET in RUNS[name]:
+        with Image.open(target) as image:
+            assert image.mode == "RGB"
+            assert image.height == 300
