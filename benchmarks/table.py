@@ -31,16 +31,22 @@ def draw(results: dict[str, Any]) -> Table:
         table.add_column(heading, justify="left" if heading == "what" else "right")
     for row in results["rows"]:
         against = row["floor_runs"]
-        goal = f"<= {row['goal']['at_most']:g}"
         table.add_row(
             Text(row["what"] + (f"; floor: {row['floor']}" if row["floor"] else "")),
             _figure(row["ours"]["median"], row["unit"]),
             _figure(against["median"], row["unit"]) if against else "",
             f"{row['ratio']:.2f}" if row["ratio"] is not None else "",
-            f"{goal} x" if row["goal"]["of"] == "ratio" else f"{goal} {row['unit']}",
-            "met" if row["met"] else "MISSED",
+            _goal(row),
+            {True: "met", False: "MISSED", None: ""}[row["met"]],
         )
     return table
+
+
+def _goal(row: dict[str, Any]) -> str:
+    if row["goal"] is None:
+        return ""
+    unit = "x" if row["goal"]["of"] == "ratio" else row["unit"]
+    return f"<= {row['goal']['at_most']:g} {unit}"
 
 
 def _figure(value: float, unit: str) -> str:

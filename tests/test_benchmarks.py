@@ -44,6 +44,7 @@ def test_a_goal_is_met_by_the_ratio_or_the_figure() -> None:
     assert twice.ratio == 2
     assert not twice.met
     assert Row("x", "x", "MB", clock.Runs((60.0,)), None, None, 60, "ours").met
+    assert Row("x", "x", "ms", clock.Runs((60.0,)), None, None, None, "ours").met is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")

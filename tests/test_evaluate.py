@@ -294,6 +294,9 @@ def test_progress_counts_all_pictures(folder: Path) -> None:
     seen: list[tuple[int, int]] = []
     _score(folder, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+    seen.clear()
+    _score(folder, judges=[_Redness()], progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 8) for done in range(9)]
 
 
 def test_json_follows_its_schema(folder: Path, tmp_path: Path) -> None:

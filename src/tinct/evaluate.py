@@ -12,6 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,7 +55,7 @@ PROTOCOL = (
     "sqrt(mean(rg)^2 + mean(yb)^2), rg = R - G, yb = (R + G) / 2 - B, 0..255; its share is the "
     "mean over pictures divided by the truth's mean.",
     "Seconds: from gray array to color array, after one run that does not count. Peak memory: "
-    "resident memory of the whole process while it colored, loaded judges included.",
+    "resident memory of the whole process while it colored, before judges are loaded.",
 )
 
 
@@ -172,23 +173,34 @@ def score(
         UsageError: the folder holds no picture, or the limit is below 1.
     """
     files = subjects.list_pictures(folder, limit=limit)
-    chosen, notes = _choose_judges(judges)
+    count = len(files)
+    steps = count if judges == "none" else 2 * count
+
+    def show(done: int) -> None:
+        if progress is not None:
+            progress(done, steps)
+
     pictures: list[PictureScore] = []
     failures: list[Failure] = []
     warm = False
     for done, path in enumerate(files):
-        if progress is not None:
-            progress(done, len(files))
+        show(done)
         try:
             subject = subjects.open_subject(path)
             if not warm:
                 painter(subject)
                 warm = True
-            pictures.append(_score_picture(subject, painter, chosen))
+            pictures.append(_score_picture(subject, painter))
         except TinctError as error:
             failures.append(Failure(path.name, str(error)))
-    if progress is not None:
-        progress(len(files), len(files))
+    # Only now: networks in memory and their threads would count as the painter's.
+    chosen, notes = _choose_judges(judges)
+    paths = {path.name: path for path in files}
+    for done, picture in enumerate(pictures if chosen else []):
+        show(count + done)
+        subject = subjects.open_subject(paths[picture.name])
+        pictures[done] = _judge_picture(picture, subject, painter, chosen)
+    show(steps)
     rows = pool(pictures)
     if any(j.name == "classifier" for j in chosen) and pictures:
         named = sum("classifier_loss" in picture.rows["truth"] for picture in pictures)
@@ -209,7 +221,7 @@ def score(
         failures=failures,
         rows=rows,
         pictures=pictures,
-        samples=tuple(_samples(files, pictures, painter)),
+        samples=tuple(_samples(paths, pictures, painter)),
     )
 
 
@@ -252,32 +264,41 @@ def table(results: Results) -> Table:
     return drawn
 
 
-def _score_picture(subject: Subject, painter: Painter, judges: Sequence[Judge]) -> PictureScore:
+def _ways(painter: Painter) -> dict[str, Painter]:
+    """Return every way to color, by row."""
+    return {"gray": subjects.gray_rgb, "mean_color": subjects.mean_color, "ours": painter}
+
+
+def _score_picture(subject: Subject, painter: Painter) -> PictureScore:
     """Color one subject in every way and measure each."""
-    ways: dict[str, Painter] = {
-        "gray": subjects.gray_rgb,
-        "mean_color": subjects.mean_color,
-        "ours": painter,
-    }
-    pictures: dict[str, Rgb] = {"truth": subject.truth}
     rows: dict[str, dict[str, float]] = {
         "truth": {"colorfulness": metrics.colorfulness(subject.truth)}
     }
-    for row, way in ways.items():
+    for row, way in _ways(painter).items():
         memory.forget_peak()
         start = time.perf_counter()
-        pictures[row] = way(subject)
+        picture = way(subject)
         seconds = time.perf_counter() - start
         peak = memory.peak_mb()
-        rows[row] = figures_of(metrics.compare(pictures[row], subject.truth))
+        rows[row] = figures_of(metrics.compare(picture, subject.truth))
         rows[row]["seconds"] = seconds
         if peak is not None:
             rows[row]["peak_mb"] = peak
+    height, width = subject.gray.shape
+    return PictureScore(subject.name, width, height, rows)
+
+
+def _judge_picture(
+    score: PictureScore, subject: Subject, painter: Painter, judges: Sequence[Judge]
+) -> PictureScore:
+    """Color one subject in every way again and add what the judges say."""
+    pictures = {"truth": subject.truth}
+    pictures |= {row: way(subject) for row, way in _ways(painter).items()}
+    rows = {row: dict(figures) for row, figures in score.rows.items()}
     for judge in judges:
         for row, figures in judge(pictures, name=subject.name).items():
             rows[row].update(figures)
-    height, width = subject.gray.shape
-    return PictureScore(subject.name, width, height, rows)
+    return replace(score, rows=rows)
 
 
 def _choose_judges(
@@ -298,7 +319,7 @@ def _choose_judges(
 
 
 def _samples(
-    files: Sequence[Path], pictures: Sequence[PictureScore], painter: Painter
+    paths: Mapping[str, Path], pictures: Sequence[PictureScore], painter: Painter
 ) -> Iterator[Sample]:
     """Color the best, median and worst pictures once more, for the report."""
     ranked = sorted(pictures, key=lambda picture: picture.rows["ours"]["ciede2000"])
@@ -309,7 +330,6 @@ def _samples(
         "median": ranked[middle : middle + count] if len(ranked) > 1 else [],
         "worst": ranked[: -count - 1 : -1] if len(ranked) > 2 else [],
     }
-    paths = {path.name: path for path in files}
     for kind, group in groups.items():
         for picture in group:
             subject = subjects.open_subject(paths[picture.name])
