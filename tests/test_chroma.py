@@ -212,6 +212,18 @@ def test_the_table_covers_whatever_the_filter_makes(seed: int, reach: float) -> 
     assert used[a, b].all()
 
 
+def test_the_table_keeps_neutral_neutral(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paint, "PIXELS_PER_ENTRY", 0.01)
+    monkeypatch.setattr(paint, "LEAST_PIXELS", 1)
+    ab = smooth(8, 8, 30)
+    ab[:, 2:6, 2:6] = 0
+    gray = noise((160, 160))
+    assert isinstance(paint.choose(256, ab, pixels=gray.size), paint.Tabled)
+    middle = slice(79, 81)
+    rgb = chroma.compose(gray, ab)[middle, middle]
+    np.testing.assert_array_equal(rgb, gray[middle, middle, None].repeat(3, axis=2))
+
+
 def test_small_and_deep_pictures_are_calculated() -> None:
     ab = smooth(8, 8, 3)
     assert isinstance(paint.choose(256, ab, pixels=10**7), paint.Tabled)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 import tinct
 from tinct import chroma, hints, photo
-from tinct.bundle import QUALITIES, find_bundle
+from tinct.atomic import check_target
+from tinct.bundle import QUALITIES, find_bundle, verify
 from tinct.engine import Engine
 from tinct.errors import ModelError, UsageError
 from tinct.hints import Point
@@ -53,6 +54,7 @@ class Colorizer:
                 f"The model {manifest.name!r} paints whole pictures (lab), which this tinct "
                 "cannot compose; choose a model that predicts ab."
             )
+        verify(self.bundle)
         self.engine = Engine(self.bundle, device=device, threads=threads)
         self.threads = threads
 
@@ -61,6 +63,11 @@ class Colorizer:
         """The model's name."""
         return self.bundle.manifest.name
 
+    @property
+    def note(self) -> Note:
+        """What colored files say about who colored them."""
+        return Note(software=f"tinct {tinct.__version__}", model=self.name)
+
     def __call__(
         self,
         picture: Any,
@@ -68,6 +75,7 @@ class Colorizer:
         hints: Sequence[Point] = (),
         strength: float = 1.0,
         quality: str = "balanced",
+        page: int | None = None,
     ) -> Any:
         """Color one picture and give back the same kind.
 
@@ -79,35 +87,71 @@ class Colorizer:
             hints: colors of places.
             strength: factor on the colors' chroma, 0 (gray) to 1.5.
             quality: ``fast``, ``balanced`` or ``best``: the size at which the model works.
+            page: which page of a file, from 0; None means the first, with a warning if there are
+                more.
 
         Returns:
-            The colored picture. PIL holds 8 bits a channel, so a 16-bit picture given as a path or
-            PIL image comes back in 8; use bytes or arrays to keep 16.
+            The colored picture. Floats are handled in 16 bits. PIL holds 8 bits a channel, so that
+            a 16-bit picture given as a path or PIL image comes back in 8; use bytes or arrays to
+            keep 16.
 
         Raises:
             PictureError: the picture cannot be read.
             UsageError: a setting is out of range, or the picture is of no kind listed above.
             DeviceError: the device ran out of memory.
             ModelError: the model failed.
+            SaveError: bytes were given whose size the format cannot be written in.
         """
         paint = partial(self.photo, hints=hints, strength=strength, quality=quality)
         if isinstance(picture, (bytes, bytearray, memoryview)):
-            opened = _opened(photo.open_photo(bytes(picture)))
-            note = Note(software=f"tinct {tinct.__version__}", model=self.name)
-            return photo.encode_photo(paint(opened), opened, note=note)
+            opened = _opened(photo.open_photo(bytes(picture), page=page))
+            return photo.encode_photo(paint(opened), opened, note=self.note)
+        if isinstance(picture, (str, os.PathLike)):
+            opened = _opened(photo.open_photo(Path(picture), page=page))
+            return _as_pil(paint(opened), opened)
+        if page is not None:
+            raise UsageError(f"Only files have pages; leave out page {page}.")
         if isinstance(picture, np.ndarray):
             opened = photo.from_array(picture)
             return _as_array(paint(opened), opened, like=picture)
-        if isinstance(picture, (str, os.PathLike)):
-            opened = _opened(photo.open_photo(Path(picture)))
-            return _as_pil(paint(opened), opened)
         if hasattr(picture, "getbands") and hasattr(picture, "load"):
-            opened = photo.from_pil(picture)
+            opened = _opened(photo.from_pil(picture))
             return _as_pil(paint(opened), opened)
         raise UsageError(
             f"A {type(picture).__name__} is no picture; hand over a path, bytes, a PIL image "
             "or a NumPy array."
         )
+
+    def file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        hints: Sequence[Point] = (),
+        strength: float = 1.0,
+        quality: str = "balanced",
+        page: int | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Color a file into another, with depth and metadata kept and a note in it.
+
+        Args:
+            source: the picture's file.
+            target: the file to write; its ending decides the format.
+            hints: as for calling the colorizer.
+            strength: likewise.
+            quality: likewise.
+            page: likewise.
+            overwrite: whether an existing target may be replaced.
+
+        Raises:
+            SaveError: the target exists already or cannot be written; it is as it was before.
+            PictureError: as for calling the colorizer, like all others.
+        """
+        check_target(Path(target), overwrite=overwrite)
+        opened = _opened(photo.open_photo(Path(source), page=page))
+        rgb = self.photo(opened, hints=hints, strength=strength, quality=quality)
+        photo.save_photo(rgb, opened, target, overwrite=overwrite, note=self.note)
 
     def photo(
         self,
@@ -143,7 +187,13 @@ class Colorizer:
         )
 
     def propose(
-        self, gray: NDArray[Any], *, hints: Sequence[Point] = (), quality: str = "balanced"
+        self,
+        gray: NDArray[Any],
+        *,
+        hints: Sequence[Point] = (),
+        quality: str = "balanced",
+        edge: chroma.Edge = "pad",
+        mirror: bool = False,
     ) -> tuple[NDArray[np.float32], tuple[float, float]]:
         """Return what the model proposes, at its own size.
 
@@ -151,6 +201,9 @@ class Colorizer:
             gray: uint8 or uint16 (H, W), sRGB-encoded.
             hints: as for calling the colorizer.
             quality: likewise.
+            edge: how the model's input gets sides of the right multiple; see
+                :func:`tinct.chroma.working_shape`.
+            mirror: average the proposal with that for the mirrored picture; twice the time.
 
         Returns:
             float32 (2, h, w), a*, b* in Lab units, and the shares of its height and width that
@@ -170,11 +223,25 @@ class Colorizer:
             size=size,
             multiple_of=manifest.multiple_of,
             max_long=max(manifest.max_long, size),
+            edge=edge,
             threads=self.threads,
         )
-        prediction = self.engine.run(fitted.luma, _planes(hints, fitted) if hints else None)
+        planes = _planes(hints, fitted) if hints else None
+        ab = self._ab(fitted.luma, planes)
+        if mirror:
+            turned = None if planes is None else np.ascontiguousarray(planes[..., ::-1])
+            other = self._ab(np.ascontiguousarray(fitted.luma[..., ::-1]), turned)
+            ab = (ab + other[..., ::-1]) * np.float32(0.5)
+        return ab, fitted.shape.cover
+
+    def _ab(
+        self, luma: NDArray[np.float32], planes: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        """Return the model's a*, b* (2, h, w)."""
+        prediction = self.engine.run(luma, planes)
         assert prediction.ab is not None
-        return prediction.ab[0], fitted.shape.cover
+        first: NDArray[np.float32] = prediction.ab[0]
+        return first
 
 
 def _planes(given: Sequence[Point], fitted: chroma.Fitted) -> NDArray[np.float32]:

@@ -33,6 +33,7 @@ LARGEST = 140.0  # chroma; above that of every sRGB color
 # costs anyway. a* is finer because CIEDE2000 weighs it up to 1.5 times near gray.
 CELL = (0.8, 1.0)
 MOST_CELLS = 1 << 16
+LEAST_PIXELS = 1 << 19
 PIXELS_PER_ENTRY = 3  # an entry costs about three times what looking up saves on a pixel
 
 # Linear RGB from the f-inverses of (fx, fy, fz): the white point is part of the matrix, so that
@@ -292,7 +293,7 @@ def choose(codes: int, ab: Floats, *, pixels: int, threads: int | None = None) -
     Returns:
         A painter that holds for every a*, b* which the filter can make of ``ab``.
     """
-    if codes > 256 or pixels < PIXELS_PER_ENTRY * 256:
+    if codes > 256 or pixels < LEAST_PIXELS:
         return Exact(codes)
     used, low = used_cells(ab)
     if not 0 < used.sum() * 256 * PIXELS_PER_ENTRY <= pixels:
@@ -311,8 +312,9 @@ def used_cells(ab: Floats) -> tuple[NDArray[np.bool_], tuple[float, float]]:
         first cell begins. No cell is used if there would be too many.
     """
     low, high = _reach(ab)
-    start = low.min(axis=(1, 2))
     size = np.array(CELL, np.float32)[:, None, None]
+    # The grid is laid so that no chroma at all is the center of a cell: neutral stays neutral.
+    start = (np.floor(low.min(axis=(1, 2)) / size[:, 0, 0] + 0.5) - 0.5) * size[:, 0, 0]
     first, last = (
         ((bound - start[:, None, None]) / size).astype(np.intp).reshape(2, -1)
         for bound in (low, high)

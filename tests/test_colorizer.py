@@ -1,0 +1,268 @@
+"""The whole thread on a model whose colors are known: kinds, types, positions, settings."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from skimage.color import rgb2lab
+
+import tinct
+from tinct import photo
+from tinct.bundle import Bundle
+from tinct.colorizer import Colorizer
+from tinct.errors import ModelError, PictureError, SaveError, UsageError
+from tinct.hints import Point
+from tiny_models import A, B, make_bundle
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny: Bundle) -> Colorizer:
+    return Colorizer(tiny.path)
+
+
+def ramp(height: int = 40, width: int = 60, dtype: type = np.uint8) -> np.ndarray:
+    top = np.iinfo(dtype).max
+    rows, columns = np.mgrid[:height, :width]
+    return (top * (0.3 + 0.4 * (rows + columns) / (height + width))).astype(dtype)
+
+
+def lab_of(rgb: np.ndarray) -> np.ndarray:
+    return rgb2lab(rgb[..., :3] / np.iinfo(rgb.dtype).max)
+
+
+def png(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(40, 60), (200, 90), (333, 35), (7, 100)])
+def test_the_models_colors_reach_their_places(
+    colorizer: Colorizer, dtype: type, size: tuple[int, int]
+) -> None:
+    gray = ramp(*size, dtype)
+    lab = lab_of(colorizer(gray))
+    lightness = lab_of(np.repeat(gray[..., None], 3, -1))[..., 0]
+    assert np.abs(lab[..., 0] - lightness).mean() < (0.3 if dtype == np.uint8 else 0.01)
+    inner = (slice(size[0] // 8, -size[0] // 8), slice(size[1] // 8, -size[1] // 8))
+    for axis, (slope, start) in enumerate((A, B), start=1):
+        off = np.abs(lab[..., axis] - (slope * lightness + start))
+        assert off[inner].mean() < (0.7 if dtype == np.uint8 else 0.4)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.uint16, np.float16, np.float32, np.float64, np.bool_]
+)
+@pytest.mark.parametrize("channels", [(), (1,), (2,), (3,), (4,)])
+def test_an_array_gives_an_array_of_its_type(
+    colorizer: Colorizer, dtype: type, channels: tuple[int, ...]
+) -> None:
+    shade = np.random.default_rng(0).random((9, 13, *channels))
+    scale = {np.uint8: 255, np.uint16: 65535}.get(dtype, 1)
+    given = np.rint(shade * scale).astype(dtype) if scale > 1 else (shade * 0.999).astype(dtype)
+    before = given.copy()
+    found = colorizer(given)
+    wanted = np.uint8 if dtype == np.bool_ else dtype
+    assert found.dtype == wanted
+    assert found.shape == (9, 13, 4 if channels in ((2,), (4,)) else 3)
+    np.testing.assert_array_equal(given, before)
+    if found.shape[2] == 4 and dtype != np.bool_:
+        np.testing.assert_allclose(found[..., 3], given[..., -1], atol=1e-3 if scale == 1 else 0)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
+def test_a_pil_image_gives_a_pil_image(colorizer: Colorizer, mode: str) -> None:
+    gray = Image.fromarray(ramp())
+    if mode == "I;16":
+        gray = Image.fromarray(ramp(dtype=np.uint16))
+    elif mode == "F":
+        gray = Image.fromarray(ramp().astype(np.float32) / 255)
+    else:
+        gray = gray.convert(mode)
+    found = colorizer(gray)
+    assert isinstance(found, Image.Image)
+    assert found.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB")
+    assert found.size == gray.size
+
+
+def test_a_path_gives_a_pil_image(colorizer: Colorizer, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(ramp()))
+    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
+        np.testing.assert_array_equal(np.asarray(colorizer(path)), colorizer(ramp()))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_bytes_give_bytes_of_the_same_format(colorizer: Colorizer, kind: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(ramp()).save(file, kind)
+    for kept in (bytes, bytearray, memoryview):
+        found = Image.open(io.BytesIO(colorizer(kept(file.getvalue()))))
+        assert found.format == kind
+        assert found.mode == "RGB"
+        assert found.size == (60, 40)
+
+
+def test_a_file_into_a_file(colorizer: Colorizer, tmp_path: Path) -> None:
+    source, target = tmp_path / "a.png", tmp_path / "b.png"
+    source.write_bytes(png(ramp(dtype=np.uint16)))
+    colorizer.file(source, target)
+    opened = photo.open_photo(target)
+    assert opened.depth == 16
+    assert opened.was_color
+    assert opened.metadata.xmp is not None
+    assert b"algorithmicallyEnhanced" in opened.metadata.xmp
+    with pytest.raises(SaveError, match="exists already"):
+        colorizer.file(source, target)
+    colorizer.file(source, target, overwrite=True, strength=0)
+    assert not photo.open_photo(target).was_color
+
+
+def test_color_pictures_are_said_to_be_in_color(colorizer: Colorizer) -> None:
+    shown = np.zeros((20, 20, 3), np.uint8)
+    shown[..., 0] = 200
+    with pytest.warns(photo.PictureWarning, match="in color already"):
+        colorizer(png(shown))
+    with pytest.warns(photo.PictureWarning, match="in color already"):
+        colorizer(Image.fromarray(shown))
+
+
+def test_pages(colorizer: Colorizer) -> None:
+    file = io.BytesIO()
+    pages = [Image.fromarray(ramp()), Image.fromarray(ramp(10, 20))]
+    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    with pytest.warns(photo.PictureWarning, match="page"):
+        first = colorizer(file.getvalue())
+    assert Image.open(io.BytesIO(first)).size == (60, 40)
+    assert Image.open(io.BytesIO(colorizer(file.getvalue(), page=1))).size == (20, 10)
+    with pytest.raises(UsageError, match="Only files have pages"):
+        colorizer(ramp(), page=1)
+
+
+@given(st.integers(1, 70), st.integers(1, 70))
+def test_any_size(colorizer: Colorizer, height: int, width: int) -> None:
+    assert colorizer(ramp(height, width)).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (1000, 100), (1, 5000)])
+def test_strange_sizes(colorizer: Colorizer, size: tuple[int, int]) -> None:
+    for quality in ("fast", "balanced", "best"):
+        assert colorizer(ramp(*size), quality=quality).shape == (*size, 3)
+
+
+def test_strength(colorizer: Colorizer) -> None:
+    gray = ramp()
+    np.testing.assert_array_equal(
+        colorizer(gray, strength=0), np.repeat(gray[..., None], 3, axis=2)
+    )
+    chroma = [np.abs(lab_of(colorizer(gray, strength=s))[..., 1:]).mean() for s in (0.5, 1, 1.5)]
+    assert chroma[0] < chroma[1] < chroma[2]
+
+
+def test_a_hint_is_obeyed_where_it_is_given(colorizer: Colorizer) -> None:
+    gray = ramp(100, 100, np.uint16)
+    hint = Point(x=0.7, y=0.4, color=(50, 15, -25), radius=0.1)
+    lab = lab_of(colorizer(gray, hints=[hint]))
+    without = lab_of(colorizer(gray))
+    np.testing.assert_allclose(lab[40, 70, 1:], (15, -25), atol=0.5)
+    np.testing.assert_allclose(lab[:20], without[:20], atol=0.02)
+
+
+def test_hints_for_a_model_that_takes_none(tmp_path: Path) -> None:
+    deaf = Colorizer(make_bundle(tmp_path / "deaf", takes_hints=False).path)
+    with pytest.raises(UsageError, match="takes no hints"):
+        deaf(ramp(), hints=[Point(x=0.5, y=0.5, color="red")])
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"strength": -0.1}, r"0\.\.1\.5"),
+        ({"strength": 1.6}, r"0\.\.1\.5"),
+        ({"strength": float("nan")}, r"0\.\.1\.5"),
+        ({"quality": "superb"}, "fast, balanced, best"),
+    ],
+)
+def test_wrong_settings(colorizer: Colorizer, settings: dict[str, Any], match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        colorizer(ramp(), **settings)
+
+
+@pytest.mark.parametrize(
+    ("picture", "error"),
+    [
+        (None, UsageError),
+        (7, UsageError),
+        ([[1, 2]], UsageError),
+        (np.zeros((0, 5), np.uint8), PictureError),
+        (np.zeros((5, 5, 5), np.uint8), PictureError),
+        (np.zeros((5, 5), np.int64), PictureError),
+        (np.full((5, 5), np.nan), PictureError),
+        (np.full((5, 5), np.inf, np.float32), PictureError),
+        (np.full((5, 5), 2.0), PictureError),
+        (b"no picture", PictureError),
+        ("no/such/file.jpg", PictureError),
+    ],
+)
+def test_what_is_no_picture(colorizer: Colorizer, picture: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        colorizer(picture)
+
+
+def test_four_threads_see_the_same(colorizer: Colorizer) -> None:
+    pictures = [ramp(50 + 10 * n, 80) for n in range(4)] * 4
+    expected = [colorizer(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        for found, wanted in zip(pool.map(colorizer, pictures), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_the_number_of_threads_changes_nothing(tiny: Bundle) -> None:
+    gray = ramp(1100, 1300)
+    one, four = (Colorizer(tiny.path, threads=n)(gray) for n in (1, 4))
+    np.testing.assert_array_equal(one, four)
+
+
+def test_edges_and_mirroring_agree_on_what_does_not_depend_on_them(colorizer: Colorizer) -> None:
+    gray = np.full((50, 70), 128, np.uint8)
+    expected, _ = colorizer.propose(gray)
+    for settings in ({"edge": "resize"}, {"mirror": True}):
+        ab, _ = colorizer.propose(gray, **settings)
+        np.testing.assert_allclose(ab.mean((1, 2)), expected.mean((1, 2)), atol=1e-3)
+    hint = [Point(x=0.2, y=0.5, color=(50, 40, 0), radius=0.1)]
+    plain, cover = colorizer.propose(ramp(64, 64), hints=hint)
+    mirrored, _ = colorizer.propose(ramp(64, 64), hints=hint, mirror=True)
+    assert cover == (1, 1)
+    np.testing.assert_allclose(mirrored, plain, atol=1e-3)
+
+
+def test_painting_models_are_refused_clearly(tiny_lab: Bundle) -> None:
+    with pytest.raises(ModelError, match="paints whole pictures"):
+        Colorizer(tiny_lab.path)
+
+
+def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "one")
+    bundle.model_path.write_bytes(bundle.model_path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="SHA-256"):
+        Colorizer(bundle.path)
+
+
+def test_the_short_door(no_bundles: Path) -> None:
+    make_bundle(no_bundles / "photo")
+    np.testing.assert_array_equal(
+        tinct.colorize(ramp(), strength=0.5), tinct.Colorizer()(ramp(), strength=0.5)
+    )
+    assert set(tinct.__all__) <= set(dir(tinct))
+    for name in tinct.__all__:
+        assert getattr(tinct, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        tinct.nonsense  # noqa: B018
