@@ -516,3 +516,51 @@ def test_evaluate(
     (folder / "0.png").write_bytes(b"broken")
     assert cli.main(["evaluate", str(folder), *chosen]) != 0
     assert "0.png" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------- on a real terminal
+
+
+def on_terminal(*words: str | Path) -> tuple[int, str]:
+    """Run ``python -m tinct`` on a terminal of its own; return its exit code and all it shows."""
+    pty = pytest.importorskip("pty")
+    inside, outside = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinct", *map(str, words)],
+        stdin=outside,
+        stdout=outside,
+        stderr=outside,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(outside)
+    shown = b""
+    while True:
+        try:
+            part = os.read(inside, 4096)
+        except OSError:  # Linux says so when the other side is closed
+            part = b""
+        if not part:
+            break
+        shown += part
+    os.close(inside)
+    return process.wait(timeout=60), shown.decode("utf-8")
+
+
+def test_a_table_on_a_terminal(chosen: list[str]) -> None:
+    assert chosen
+    code, shown = on_terminal("models")
+    assert code == 0
+    assert "\x1b[" in shown
+    assert "tiny" in shown
+    assert "Apache-2.0" in shown
+
+
+def test_a_bar_on_a_terminal(gray_jpeg: Path, chosen: list[str]) -> None:
+    broken = gray_jpeg.with_name("broken.jpg")
+    broken.write_bytes(b"broken")
+    code, shown = on_terminal(gray_jpeg, broken, *chosen)
+    assert code == 8
+    assert "coloring" in shown
+    assert "photo.color.jpg" in shown
+    assert "broken.jpg" in shown
+    assert "1 of 2 pictures failed" in shown
