@@ -95,7 +95,8 @@ def test_lightness_is_kept(dtype: type, reach: int) -> None:
     ab = np.random.default_rng(1).uniform(-reach, reach, (2, 20, 30)).astype(np.float32)
     off = np.abs(lab_of(chroma.compose(gray, ab))[..., 0] - lightness_of(gray))
     assert off.mean() <= (0.3 if dtype == np.uint8 else 0.01)
-    assert off.max() <= (1.0 if dtype == np.uint8 else 0.06)
+    assert np.percentile(off, 99.9) <= (1.0 if dtype == np.uint8 else 0.05)
+    assert off.max() <= (1.5 if dtype == np.uint8 else 0.3)
 
 
 def test_colors_in_gamut_come_out_as_asked() -> None:

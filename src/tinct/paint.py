@@ -25,7 +25,7 @@ STRIP = 1 << 14  # pixels worked on at once: their buffers stay in a core's seco
 TOE = 6 / 29  # below this value of f the inverse of f is a straight line [2]
 TOE_SLOPE = 3 * TOE**2
 TOLERANCE = 2e-5  # linear light; how far outside 0..1 a color may lie before its chroma is lowered
-HUES = 512  # nodes of the table of largest chroma
+HUES = 256  # nodes of the table of largest chroma
 HALVINGS = 11  # of 0..LARGEST when it is made; at most 0.07 units stay unused
 LARGEST = 140.0  # chroma; above that of every sRGB color
 
