@@ -143,6 +143,10 @@ def test_an_exchanged_model(copy: Path) -> None:
     (copy / bundle.MODEL).write_bytes(data)
     with pytest.raises(ModelError, match="SHA-256"):
         verify(read_bundle(copy))
+    found = read_bundle(copy)
+    found.model_path.unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        verify(found)
 
 
 def test_bundles_are_found_by_name_and_path(no_bundles: Path, tmp_path: Path) -> None:
