@@ -259,7 +259,7 @@ def test_settings_change_the_picture(gray_jpeg: Path, chosen: list[str], tmp_pat
         return chroma_of(target)
 
     plain = run()
-    assert np.abs(run("--strength", "0")).max() < 1
+    assert np.abs(run("--strength", "0")).max() < 0.1
     assert np.abs(run("--strength", "0.5") - plain / 2).max() < 2
     greener = run("--hint", "0.5,0.5,1=lab(50 -40 0)")
     assert greener[0] < plain[0] - 20
