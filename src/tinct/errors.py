@@ -1,18 +1,19 @@
 """Say what went wrong in one sentence, with the remedy.
 
-Every mistake a user can make raises from this tree; the command line prints the message and leaves with the exit code::
+Every mistake a user can make raises from this tree; the command line prints the message and leaves
+with the exit code::
 
     TinctError               1  anything below; catch this one to catch all
-    ├── UsageError           2  a setting is out of range or settings do not go together (also a ValueError)
-    ├── PictureError         3  a picture cannot be read: damaged, unsupported, too large, not a picture
-    ├── SaveError            4  a result cannot be written: exists already, no permission, disk full
+    ├── UsageError           2  settings out of range or at odds (also a ValueError)
+    ├── PictureError         3  a picture cannot be read: damaged, unsupported, too large
+    ├── SaveError            4  a result cannot be written: exists, no permission, disk full
     ├── ModelError           5  a model bundle is missing, damaged or does not fit
-    ├── DeviceError          6  the asked-for device is not available here, or ran out of memory
+    ├── DeviceError          6  the asked-for device is not available, or ran out of memory
     ├── MissingExtraError    7  an optional part of tinct is not installed
     ├── PartialError         8  some of several pictures failed; the others are done
     └── TrainingError        9  a training run cannot start, go on or be resumed
 
-Messages name the wrong value and say what to do. tinct's own mistakes are ``assert`` failures instead.
+Messages name the wrong value and say what to do. tinct's own mistakes are ``assert`` failures.
 """
 
 from __future__ import annotations

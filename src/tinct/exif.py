@@ -260,8 +260,8 @@ def revise(
     if software is not None:
         tags[SOFTWARE] = _text(software)
     if dpi is not None:
-        for name, value in zip(RESOLUTION, dpi, strict=True):
-            tags[name] = Tag(5, 1, struct.pack(header.order + "II", round(value * 1000), 1000))
+        for name, inch in zip(RESOLUTION, dpi, strict=True):
+            tags[name] = Tag(5, 1, struct.pack(header.order + "II", round(inch * 1000), 1000))
         tags[UNIT] = Tag(3, 1, struct.pack(header.order + "H", 2))
     _point_at(stream, header, _write_tags(stream, header, tags))
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Choose how the flagship's two heads become one color, by measuring on pictures it was not trained on.
+"""Choose how the flagship's two heads become one color, by measuring on held-out pictures.
 
 ``python -m tinct.train.calibrate RUN --data FOLDER`` prints a table over temperature, the bins'
 share and the gain: CIEDE2000 as a share of gray's, and colorfulness as a share of the truth's, on
@@ -51,8 +51,8 @@ def calibrate(
     flagship: Any = net
     pictures = Pictures(data, recipe=recipe.data, seed=recipe.seed)
     combinations = list(itertools.product(TEMPERATURES, SHARES, GAINS))
-    errors = {key: 0.0 for key in combinations}
-    colors = {key: 0.0 for key in combinations}
+    errors = dict.fromkeys(combinations, 0.0)
+    colors = dict.fromkeys(combinations, 0.0)
     gray = truth_color = 0.0
     for raw in pictures.held_batches(size=size, count=batch, limit=limit):
         part = to_batch(raw, device=torch.device("cpu"), degraded=0.0)

@@ -219,8 +219,8 @@ def _card(manifest: Manifest, seen: int) -> str:
         f"- {part['folder']}: {part['pictures']} pictures" for part in manifest.data
     )
     return (
-        f"# {manifest.name}\n\nFamily {manifest.family}, {manifest.parameters:,} parameters, trained "
-        f"with tinct {manifest.tinct}; {seen:,} pictures seen, repetitions counted.\n\n"
+        f"# {manifest.name}\n\nFamily {manifest.family}, {manifest.parameters:,} parameters, "
+        f"trained with tinct {manifest.tinct}; {seen:,} pictures seen, repetitions counted.\n\n"
         f"## Data\n\n{folders}\n\n"
         "Not evaluated yet: `tinct evaluate FOLDER --model` this folder tells how good it is.\n"
     )

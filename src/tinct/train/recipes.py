@@ -192,8 +192,8 @@ def flagship_photo_cpu() -> Recipe:
         name="flagship-photo-cpu",
         stages=(
             Stage(size=64, steps=900, batch=96, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
-            Stage(size=128, steps=2500, batch=32, lr=1.2e-3, lr_scale=_GENTLE, freeze=_EARLY),
-            Stage(size=192, steps=330, batch=24, lr=4e-4, lr_scale=_GENTLE, freeze=_EARLY),
+            Stage(size=128, steps=2000, batch=32, lr=1.2e-3, lr_scale=_GENTLE, freeze=_EARLY),
+            Stage(size=192, steps=220, batch=24, lr=4e-4, lr_scale=_GENTLE, freeze=_EARLY),
         ),
     )
 
