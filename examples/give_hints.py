@@ -3,9 +3,8 @@
 import sys
 
 import tinct
-from tinct.hints import parse_hint
 
 source, target, *texts = sys.argv[1:]
-hints = [parse_hint(text) for text in texts]
+hints = [tinct.parse_hint(text) for text in texts]
 tinct.colorize(source, hints=hints).save(target)
 print(f"{len(hints)} hints -> {target}")
