@@ -30,7 +30,7 @@ OPTIONS = {
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --json --html --model --quality --device --threads",
     "train": "-h --help --list --data --out --set --resume",
-    "export": "-h --help -o --output --name --overwrite",
+    "export": "-h --help -o --output --name --set --overwrite",
 }
 
 LIGHTNESS = 80
@@ -194,8 +194,10 @@ def test_training_gets_what_was_asked(make_wing: list[Any], tmp_path: Path) -> N
 
 
 def test_export_gets_what_was_asked(make_wing: list[Any]) -> None:
-    assert cli.main(["export", "run", "-o", "out", "--name", "mine", "--overwrite"]) == 0
-    assert make_wing == [((Path("run"), Path("out")), {"name": "mine", "overwrite": True})]
+    words = ["export", "run", "-o", "out", "--name", "mine", "--overwrite", "--set", "gain=1.2"]
+    assert cli.main(words) == 0
+    more = {"name": "mine", "overwrite": True, "overrides": {"gain": "1.2"}}
+    assert make_wing == [((Path("run"), Path("out")), more)]
 
 
 # ------------------------------------------------------------------------------------ coloring

@@ -191,7 +191,11 @@ def export(given: argparse.Namespace) -> int:
     from tinct.train.export import export as export_run
 
     folder = export_run(
-        Path(given.run), Path(given.output), name=given.name, overwrite=given.overwrite
+        Path(given.run),
+        Path(given.output),
+        name=given.name,
+        overwrite=given.overwrite,
+        overrides=dict(given.set),
     )
     terminal.say(f"the model is in {folder}; use it with --model {folder}")
     return 0

@@ -346,6 +346,14 @@ example:
         "-o", "--output", required=True, metavar="FOLDER", help="the bundle folder to write"
     )
     parser.add_argument("--name", metavar="NAME", help="the model's name (default: the folder's)")
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="how color is decoded, such as temperature=0.3; may be repeated",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
     return parser
 

@@ -132,3 +132,18 @@ def test_groups_cover_every_parameter_once() -> None:
     grouped = [id(p) for group in player.groups.values() for p in group]
     assert sorted(grouped) == sorted(id(p) for p in task.net.parameters())
     assert all(player.groups.values())
+
+
+def test_calm_takes_the_rarity_weights_back() -> None:
+    """A net that fits rarity-weighted bins perfectly gives the true shares once it is calmed."""
+    recipe = recipes.get("flagship-photo-nano", {"model.calm": "1"})
+    task = build_task(recipe)
+    truth = torch.rand(len(ab_bins())) ** 4
+    truth = truth / truth.sum()
+    task.prior.copy_(truth)
+    weighted = truth * task.rare_weights()
+    with torch.no_grad():
+        task.net.to_bins.bias.copy_((weighted / weighted.sum()).log())
+    task.prepare_export()
+    assert torch.allclose(task.net.to_bins.bias.detach().softmax(dim=0), truth, atol=1e-6)
+    assert float((task.prior * task.rare_weights()).sum()) == pytest.approx(1.0)

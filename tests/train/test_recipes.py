@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -52,3 +53,10 @@ def test_fields_are_replaced_and_nothing_else() -> None:
 def test_mistakes_are_named(name: str, overrides: dict[str, str], word: str) -> None:
     with pytest.raises(UsageError, match=word):
         recipes.get(name, overrides)
+
+
+def test_recipe_of_an_older_version_takes_defaults_for_what_is_new() -> None:
+    held = json.loads(recipes.to_json(recipes.get("flagship-photo")))
+    del held["model"]["calm"]
+    del held["data"]["sharp"]
+    assert recipes.from_json(json.dumps(held)) == recipes.get("flagship-photo")

@@ -1,7 +1,7 @@
 """Choose how the flagship's two heads become one color, by measuring on held-out pictures.
 
-``python -m tinct.train.calibrate RUN --data FOLDER`` prints a table over temperature, the bins'
-share and the gain: CIEDE2000 as a share of gray's, and colorfulness as a share of the truth's, on
+``python -m tinct.train.calibrate RUN --data FOLDER`` prints a table over calm, temperature, the
+bins' share and the gain: CIEDE2000 as a share of gray's, colorfulness as a share of the truth's, on
 the validation split of the folders. The chosen values go into ``tinct export RUN --set``.
 """
 
@@ -23,9 +23,10 @@ from tinct.train.data import Pictures, to_batch
 from tinct.train.export import load_net
 from tinct.train.rundir import lab_to_pixels
 
-TEMPERATURES = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-GAINS = (1.0, 1.15, 1.3, 1.5)
+CALMS = (0.0, 0.5, 1.0)
+TEMPERATURES = (0.15, 0.3, 0.45, 0.7)
+SHARES = (0.0, 0.5, 0.75, 1.0)
+GAINS = (1.0, 1.2)
 
 
 def calibrate(
@@ -41,16 +42,18 @@ def calibrate(
         batch: pictures at a time.
 
     Returns:
-        One row per combination, sorted by error: ``temperature``, ``share``, ``gain``, ``error``
-        (CIEDE2000 as a share of gray's) and ``colorfulness`` (as a share of the truth's).
+        One row per combination, sorted by error: ``calm``, ``temperature``, ``share``, ``gain``,
+        ``error`` (CIEDE2000 as a share of gray's), ``colorfulness`` (as a share of the truth's).
 
     Raises:
         TrainingError: there is no run, or a folder is missing.
     """
-    recipe, net = load_net(run)
-    flagship: Any = net
+    recipe, found_net = load_net(run, {"calm": "0"})
+    net: Any = found_net
+    calmed: Any = load_net(run, {"calm": "1"})[1]
+    change = (calmed.to_bins.bias - net.to_bins.bias).detach()[:, None, None]
     pictures = Pictures(data, recipe=recipe.data, seed=recipe.seed)
-    combinations = list(itertools.product(TEMPERATURES, SHARES, GAINS))
+    combinations = list(itertools.product(CALMS, TEMPERATURES, SHARES, GAINS))
     errors = dict.fromkeys(combinations, 0.0)
     colors = dict.fromkeys(combinations, 0.0)
     gray = truth_color = 0.0
@@ -64,24 +67,25 @@ def calibrate(
         gray += float(ciede2000(np.moveaxis(flat.numpy(), 1, -1), true_lab).mean()) * len(ab)
         truth_color += sum(colorfulness(p) for p in lab_to_pixels(truth))
         with torch.no_grad():
-            regressed, bins = flagship.heads(part.luma, part.hint)
-            for temperature in TEMPERATURES:
-                drawn = flagship.annealed_mean(bins, temperature)
-                drawn = F.interpolate(drawn, scale_factor=2.0, mode="bilinear")
-                for share, gain in itertools.product(SHARES, GAINS):
-                    if share == 0 and temperature != TEMPERATURES[0]:
-                        continue
-                    joined = gain * ((1 - share) * regressed + share * drawn)
-                    lab = torch.cat([lightness, joined], dim=1)
-                    key = (temperature, share, gain)
-                    found = ciede2000(np.moveaxis(lab.numpy(), 1, -1), true_lab)
-                    errors[key] += float(found.mean()) * len(ab)
-                    colors[key] += sum(colorfulness(p) for p in lab_to_pixels(lab))
+            regressed, plain = net.heads(part.luma, part.hint)
+        for calm, temperature in itertools.product(CALMS, TEMPERATURES):
+            drawn = net.annealed_mean(plain + calm * change, temperature).detach()
+            drawn = F.interpolate(drawn, scale_factor=2.0, mode="bilinear")
+            for share, gain in itertools.product(SHARES, GAINS):
+                if share == 0 and (calm, temperature) != (CALMS[0], TEMPERATURES[0]):
+                    continue
+                joined = gain * ((1 - share) * regressed + share * drawn)
+                lab = torch.cat([lightness, joined], dim=1)
+                found = ciede2000(np.moveaxis(lab.numpy(), 1, -1), true_lab)
+                key = (calm, temperature, share, gain)
+                errors[key] += float(found.mean()) * len(ab)
+                colors[key] += sum(colorfulness(p) for p in lab_to_pixels(lab))
     rows = [
         {
-            "temperature": key[0],
-            "share": key[1],
-            "gain": key[2],
+            "calm": key[0],
+            "temperature": key[1],
+            "share": key[2],
+            "gain": key[3],
             "error": errors[key] / gray,
             "colorfulness": colors[key] / truth_color,
         }

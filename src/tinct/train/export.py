@@ -132,17 +132,15 @@ def load_net(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Rec
         UsageError: an override is unknown.
     """
     folder = RunDir(run)
-    recipe = folder.recipe()
     state = folder.load()
+    recipe = replace_fields(
+        folder.recipe(), {f"model.{key}": text for key, text in (overrides or {}).items()}
+    )
     plain = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, pretrained=False))
     task = build_task(plain)
     weights = state["average"] if recipe.optimizer.ema else state["module"]
     task.module.load_state_dict(weights, strict=True)
-    recipe = replace_fields(
-        recipe, {f"model.{key}": text for key, text in (overrides or {}).items()}
-    )
-    model = recipe.model
-    task.net.set_join(model.temperature, model.bins_share, model.gain)  # type: ignore[operator]
+    task.prepare_export()
     return recipe, task.net.eval()
 
 

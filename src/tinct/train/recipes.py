@@ -110,6 +110,7 @@ class Flagship:
         temperature: of the annealed mean over the bins.
         bins_share: share of the bins' color in the joined result, the rest being the regressor's.
         gain: factor on the joined chroma.
+        calm: how much of the rarity weights' effect on the bins is taken back at export, 0 to 1.
     """
 
     encoder: str = "efficientnet_lite0"
@@ -126,6 +127,7 @@ class Flagship:
     temperature: float = 0.5
     bins_share: float = 0.5
     gain: float = 1.0
+    calm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -306,6 +308,8 @@ def _build(kind: Any, held: Any) -> Any:
     hints = get_type_hints(kind)
     parts: dict[str, Any] = {}
     for part in dataclasses.fields(kind):
+        if part.name not in held:  # a field younger than the file: its default is what was done
+            continue
         value, hint = held[part.name], hints[part.name]
         if dataclasses.is_dataclass(hint):
             value = _build(hint, value)

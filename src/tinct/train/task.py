@@ -70,3 +70,7 @@ class Task(Protocol):
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W): the picture in Lab as a user would get it."""
         ...
+
+    def prepare_export(self) -> None:
+        """Settle in ``net`` whatever the recipe says of decoding; called once, before export."""
+        ...

@@ -250,6 +250,26 @@ class FlagshipTask:
             "bins": s.bins_weight * self._bins_term(bins.float(), F.avg_pool2d(batch.ab, 4)),
         }
 
+    def rare_weights(self) -> Tensor:
+        """Return how much each bin counts, (K,), 1 on average over the truth."""
+        s = self.settings
+        flat = (1 - s.rebalance) * self.prior + s.rebalance / len(self.prior)
+        rare = (1 / flat) ** s.rarity
+        return rare / (self.prior * rare).sum()
+
+    @torch.no_grad()
+    def prepare_export(self) -> None:
+        """Settle how color is decoded: the join of the heads, and how calm the bins are.
+
+        Rarity weights teach the bins to claim rare colors more often than they occur. Subtracting
+        the weights' logarithm from the logits takes that back; ``calm`` says how much of it. It
+        goes into the bias of the last layer, so that the graph does not change.
+        """
+        s = self.settings
+        self.net.set_join(s.temperature, s.bins_share, s.gain)
+        assert self.net.to_bins.bias is not None
+        self.net.to_bins.bias -= s.calm * self.rare_weights().log()
+
     def _bins_term(self, bins: Tensor, truth: Tensor) -> Tensor:
         """Return the cross entropy against softly encoded bins, rare colors counting more [3]."""
         s = self.settings
@@ -258,9 +278,7 @@ class FlagshipTask:
         soft = (-(distance**2) / (2 * s.bin_sigma**2)).softmax(dim=1)
         if self.module.training:
             self.prior.lerp_(soft.mean(dim=0).detach(), 0.01)
-        flat = (1 - s.rebalance) * self.prior + s.rebalance / len(self.prior)
-        rare = (1 / flat) ** s.rarity
-        rare = rare / (self.prior * rare).sum()
+        rare = self.rare_weights()
         logs = bins.permute(0, 2, 3, 1).reshape(-1, bins.shape[1]).log_softmax(dim=1)
         return -((soft @ rare) * (soft * logs).sum(dim=1)).mean()
 
