@@ -37,6 +37,8 @@ def test_bundle_tells_the_truth(bundle: Path, nano_run: Path) -> None:
     onnx.checker.check_model(graph, full_check=True)
     assert manifest.opset == graph.opset_import[0].version
     assert "80 pictures seen" in found.card
+    assert manifest.recipe["finished"] is True
+    assert str(Path(room.__file__).parent).encode() not in found.model_path.read_bytes()
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32), (3, 96, 160), (1, 32, 320)])
@@ -111,5 +113,5 @@ def test_decoding_can_be_chosen_at_export(nano_run: Path) -> None:
     recipe, net = load_net(nano_run, {"temperature": "0.25", "gain": "1.25"})
     assert recipe.model.temperature == 0.25
     assert net.join.tolist() == [0.25, recipe.model.bins_share, 1.25]
-    with pytest.raises(UsageError, match="temprature"):
-        load_net(nano_run, {"temprature": "1"})
+    with pytest.raises(UsageError, match="widths"):
+        load_net(nano_run, {"widths": "[1, 1, 1, 1, 1]"})

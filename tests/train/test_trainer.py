@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -174,3 +176,40 @@ def test_accumulation_equals_one_large_batch(pictures: Path, tmp_path: Path) -> 
         return net.to_ab.weight.grad.clone()
 
     assert torch.allclose(gradient(1), gradient(2), atol=1e-6)
+
+
+TWO_PROCESSES = """
+import json, sys
+from pathlib import Path
+import torch
+from tinct.train import recipes
+from tinct.train.trainer import Trainer
+
+torch.set_num_threads(1)
+recipe = recipes.get("flagship-photo-nano", {"stages.0.steps": "3"})
+first, second = recipe.stages[0], recipe.stages[0]
+import dataclasses
+first = dataclasses.replace(first, freeze=("encoder.early",))
+recipe = dataclasses.replace(recipe, stages=(first, second), validate_every=100)
+trainer = Trainer(recipe, data=[sys.argv[1]], out=Path(sys.argv[2]), resume=False)
+before = trainer.task.net.encoder.conv_stem.weight.detach().clone()
+trainer.fit()
+weights = [float(p.detach().double().sum()) for p in trainer.task.net.parameters()]
+moved = bool((trainer.task.net.encoder.conv_stem.weight != before).any())
+out = Path(sys.argv[2]) / f"rank{trainer.fabric.global_rank}.json"
+out.write_text(json.dumps({"world": trainer.fabric.world_size, "weights": weights, "moved": moved}))
+"""
+
+
+def test_two_processes_keep_the_same_weights(pictures: Path, tmp_path: Path) -> None:
+    """Also those of layers that only a later stage lets move."""
+    script = tmp_path / "two.py"
+    script.write_text(TWO_PROCESSES)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", str(script), str(pictures), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    one, two = (json.loads((tmp_path / "run" / f"rank{r}.json").read_text()) for r in (0, 1))
+    assert one["world"] == two["world"] == 2
+    assert one["moved"]
+    assert one["weights"] == pytest.approx(two["weights"], abs=1e-9)

@@ -31,6 +31,7 @@ from tinct.train.rundir import RunDir
 from tinct.train.trainer import build_task
 
 OPSET = 18
+DECODING = ("temperature", "bins_share", "gain", "calm")
 MULTIPLE_OF = 32
 SMALLEST_HALF = 64  # elements; smaller constants stay float32
 CHECKED = ((1, 32, 32), (2, 64, 96), (1, 160, 32), (1, 192, 256))  # N, H, W
@@ -77,7 +78,10 @@ def _to_graph(net: nn.Module, names: list[str]) -> onnx.ModelProto:
             dynamic_axes=axes,
             opset_version=OPSET,
         )
-    return onnx.load_from_string(held.getvalue())
+    model = onnx.load_from_string(held.getvalue())
+    for node in model.graph.node:
+        node.doc_string = ""  # the exporter leaves the paths of source files here
+    return model
 
 
 def halve_weights(model: onnx.ModelProto) -> None:
@@ -125,17 +129,21 @@ def load_net(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Rec
 
     Args:
         run: the run's folder.
-        overrides: fields of ``model`` that only concern decoding, such as ``temperature``.
+        overrides: fields of ``model`` that concern decoding only, see ``DECODING``.
 
     Raises:
         TrainingError: there is no run or no checkpoint.
         UsageError: an override is unknown.
     """
     folder = RunDir(run)
+    held = folder.recipe()
     state = folder.load()
-    recipe = replace_fields(
-        folder.recipe(), {f"model.{key}": text for key, text in (overrides or {}).items()}
-    )
+    for key in overrides or {}:
+        if key not in DECODING:
+            raise UsageError(
+                f"--set {key}: only {', '.join(DECODING)} can be chosen after training."
+            )
+    recipe = replace_fields(held, {f"model.{key}": text for key, text in (overrides or {}).items()})
     plain = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, pretrained=False))
     task = build_task(plain)
     weights = state["average"] if recipe.optimizer.ema else state["module"]
@@ -161,7 +169,7 @@ def export(
         out: the bundle's folder.
         name: of the bundle; the folder's name if not given.
         overwrite: replace a bundle that is there.
-        overrides: fields of the recipe's ``model`` that concern decoding only.
+        overrides: fields of the recipe's ``model`` that concern decoding only, see ``DECODING``.
         metrics: figures for the manifest.
         card: text of the model card; a plain one is written if not given.
 
@@ -200,7 +208,12 @@ def export(
         ab_bins=bins,
         sha256=hashlib.sha256(model).hexdigest(),
         parameters=sum(parameter.numel() for parameter in net.parameters()),
-        recipe={**dataclasses.asdict(recipe), "seen": state["seen"], "parity": parity},
+        recipe={
+            **dataclasses.asdict(recipe),
+            "seen": state["seen"],
+            "finished": state["stage"] == len(recipe.stages),
+            "parity": parity,
+        },
         data=data,
         metrics=dict(metrics or {}),
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -214,7 +227,8 @@ def export(
 def _card(manifest: Manifest, seen: int) -> str:
     """Write the plainest honest card: what is known without any measurement."""
     folders = "\n".join(
-        f"- {part['folder']}: {part['pictures']} pictures" for part in manifest.data
+        f"- {part['name']}: {part['pictures']} pictures ({part['license']})"
+        for part in manifest.data
     )
     return (
         f"# {manifest.name}\n\nFamily {manifest.family}, {manifest.parameters:,} parameters, "

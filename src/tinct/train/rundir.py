@@ -4,7 +4,7 @@
 
     RUN/
       recipe.json       the resolved recipe
-      data.json         the folders, their weights, how many pictures each gave
+      data.json         the folders: pictures, weights, and terms, which a person fills in
       metrics.jsonl     one JSON object a line: training terms and validation figures, by step
       tensorboard/      the same for TensorBoard
       samples/          gray | model | truth, the same pictures each time

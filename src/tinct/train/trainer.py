@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from tinct.errors import TrainingError
-from tinct.train.data import Pictures, stage_batches, to_batch
+from tinct.train.data import Pictures, split_source, stage_batches, to_batch
 from tinct.train.recipes import Recipe, Stage
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch, Task
@@ -130,10 +130,13 @@ class Trainer:
         self, recipe: Recipe, *, data: Sequence[str | Path], out: Path, resume: bool
     ) -> None:
         self.recipe = recipe
+        # One process unless torchrun says otherwise.
         world = int(os.environ.get("WORLD_SIZE", "1"))
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
         self.fabric = Fabric(
             accelerator="auto",
-            devices=world if not torch.cuda.is_available() else "auto",
+            devices=local,
+            num_nodes=world // local,
             strategy=DDPStrategy(find_unused_parameters=True) if world > 1 else "auto",
             precision=cast(Any, recipe.precision),
         )
@@ -143,8 +146,16 @@ class Trainer:
         self.run = RunDir(out)
         if self.fabric.is_global_zero:
             used = [
-                {"folder": folder.name, "pictures": len(store), "skipped": store.skipped}
-                for folder, store in zip(self.pictures.folders, self.pictures.stores, strict=True)
+                {
+                    "name": folder.name,
+                    "pictures": len(store),
+                    "skipped": store.skipped,
+                    "weight": split_source(text)[1],
+                    "license": "not stated",
+                }
+                for text, folder, store in zip(
+                    data, self.pictures.folders, self.pictures.stores, strict=True
+                )
             ]
             self.run.begin(recipe, used, resume=resume)
         self.fabric.barrier()
@@ -156,7 +167,8 @@ class Trainer:
         self.stage_number, self.step, self.total, self.seen = 0, 0, 0, 0
         if resume and self.run.checkpoint.is_file():
             self._restore(self.run.load())
-        prepare_stage(self.task, recipe.stages[min(self.stage_number, len(recipe.stages) - 1)])
+        # Everything moves at this point: a data-parallel wrapper only averages the gradients of
+        # parameters that it saw moving when it was made. Stages freeze afterwards.
         wrapped = self.fabric.setup(Turn(self.task), *self.optimizers.values())
         self.turn, players = wrapped[0], wrapped[1:]
         self.stepping = dict(zip(self.optimizers, players, strict=True))
@@ -172,6 +184,7 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][name])
         self.stage_number, self.step = state["stage"], state["stage_step"]
         self.total, self.seen = state["step"], state["seen"]
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.fabric.is_global_zero:
             self.run.trim(self.total)
 
@@ -185,6 +198,7 @@ class Trainer:
                 "stage_step": self.step,
                 "step": self.total,
                 "seen": self.seen,
+                "precision": self.fabric.strategy.precision.state_dict(),
             }
             self.run.save(state)
         self.fabric.barrier()
@@ -262,12 +276,17 @@ class Trainer:
             norm = self.fabric.clip_gradients(
                 self.turn, optimizer, max_norm=self.recipe.optimizer.clip, error_if_nonfinite=False
             )
-            told[f"{player.name}.gradient"] = float(cast(Tensor, norm))
-            if not all(math.isfinite(value) for value in told.values()):
+            # In 16-bit precision a gradient may overflow: the loss scale shrinks, no step is taken.
+            checked = list(told.values())
+            if self.recipe.precision != "16-mixed":
+                checked.append(float(cast(Tensor, norm)))
+            if not all(math.isfinite(value) for value in checked):
                 raise TrainingError(
-                    f"The loss is not finite at step {self.total} ({told}); lower the learning "
-                    f"rate and start again from {self.run.checkpoint}."
+                    f"The loss is not finite at step {self.total} ({told}); start a new run with "
+                    f"--set stages.{self.stage_number}.lr={lr / 3:.2g}. The weights of the last "
+                    f"checkpoint are kept in {self.run.checkpoint}."
                 )
+            told[f"{player.name}.gradient"] = float(cast(Tensor, norm))
             optimizer.step()
         return told
 
