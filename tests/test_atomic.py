@@ -202,3 +202,16 @@ except SaveError as error:
     assert len(done.stdout.splitlines()) == 1
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == [target.name]
+
+
+def test_a_long_name_leaves_room_for_the_temporary_one(tmp_path: Path) -> None:
+    target = tmp_path / f"{'é' * 125}.png"  # 254 bytes of at most 255
+    with atomic.replacing(target, overwrite=False) as temporary:
+        temporary.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs devices as files")
+def test_a_device_is_never_replaced() -> None:
+    with pytest.raises(SaveError, match="no regular file"):
+        atomic.check_target(Path("/dev/null"), overwrite=True)

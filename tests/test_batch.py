@@ -106,6 +106,7 @@ def test_outputs(album: Path, tmp_path: Path) -> None:
     assert targets(one, str(new / "x.tif"), "tiff") == [new / "x.tif"]
     assert targets(several, str(new), "webp") == [new / "b.color.webp", new / "a.color.webp"]
     assert targets(one, "-") == [None]
+    assert targets(one, str(new / "result"), "png") == [new / "result"]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,7 @@ def test_outputs(album: Path, tmp_path: Path) -> None:
         (["a.jpg", "b.jpg"], "-", None, "cannot all go to stdout"),
         (["-", "b.jpg"], None, None, "cannot be mixed"),
         (["a.jpg"], "b.png", "webp", "does not end like"),
+        (["a" * 300, "a" * 300 + ".color"], None, None, "would replace an input"),
     ],
 )
 def test_plans_that_cannot_end_well(
@@ -242,3 +244,94 @@ def test_settings_reach_the_model(album: Path, tmp_path: Path) -> None:
     jobs = batch.plan([str(album)], output=str(tmp_path / "out"))
     assert len(list(batch.color_all(jobs, colorizer=painter, settings=settings))) == 2  # type: ignore[arg-type]
     assert painter.calls == [{"hints": (), "strength": 0.4, "quality": "fast"}] * 2
+
+
+def test_an_input_is_never_replaced_by_a_picture_without_ending(album: Path) -> None:
+    (album / "a.PNG").unlink()
+    source, other = album / "b", album / "b.color.jpg"
+    (album / "b.jpg").rename(source)
+    before = other.read_bytes()
+    results = run(batch.plan([str(source), str(other)], output=None), overwrite=True)
+    assert isinstance(results[0].error, SaveError)
+    assert "one of the inputs" in str(results[0].error)
+    assert results[1].error is None
+    assert other.read_bytes() == before
+
+
+def test_an_input_is_never_replaced_by_a_page(tmp_path: Path) -> None:
+    scan = pages(tmp_path / "scan.tif")
+    other = pages(tmp_path / "scan.color.page2.tif")
+    link = tmp_path / "link.tif"
+    link.symlink_to(other)
+    before = other.read_bytes()
+    jobs = batch.plan([str(scan), str(link)], output=None)
+    results = run(jobs, all_pages=True, overwrite=True)
+    assert [result.error is None for result in results] == [True, False, True, True]
+    assert "one of the inputs" in str(results[1].error)
+    assert other.read_bytes() == before
+
+
+def test_a_result_of_the_same_run_is_never_replaced(album: Path) -> None:
+    (album / "b").write_bytes((album / "b.jpg").read_bytes())
+    jobs = batch.plan([str(album / "b.jpg"), str(album / "b")], output=None)
+    first, second = run(jobs, overwrite=True)
+    assert first.error is None
+    assert "is the result of" in str(second.error)
+
+
+def test_an_output_whose_name_says_no_format(album: Path, tmp_path: Path) -> None:
+    jobs = batch.plan([str(album / "b.jpg")], output=str(tmp_path / "result"), file_format="png")
+    (result,) = run(jobs, file_format="png")
+    assert result.error is None
+    with Image.open(tmp_path / "result") as image:
+        assert image.format == "PNG"
+
+
+def test_names_that_no_file_can_have_fail_alone(album: Path, tmp_path: Path) -> None:
+    loop = tmp_path / "loop.jpg"
+    loop.symlink_to(loop)
+    fits = album / f"{'x' * 246}.jpg"  # but its result would not
+    fits.write_bytes((album / "b.jpg").read_bytes())
+    inputs = [
+        str(album / f"{'y' * 300}.jpg"),
+        str(loop),
+        str(fits),
+        "nul\0.jpg",
+        str(album / "a.PNG"),
+    ]
+    results = run(batch.plan(inputs, output=None))
+    kinds = [PictureError, PictureError, SaveError, PictureError, type(None)]
+    assert [type(result.error) for result in results] == kinds
+
+
+def test_a_folder_that_cannot_be_read(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(PictureError, match=r"album cannot be read \(permission denied\)"):
+        batch.plan([str(album)], output=None)
+
+
+def test_a_failure_of_the_system_fails_one_picture(album: Path, tmp_path: Path) -> None:
+    class Unlucky(Painter):
+        def photo(self, gray: Any, **settings: Any) -> np.ndarray:
+            if not self.calls:
+                self.calls.append({})
+                raise OSError(5, "Input/output error")
+            return super().photo(gray, **settings)
+
+    first, second = batch.color_all(
+        batch.plan([str(album)], output=str(tmp_path / "out")),
+        colorizer=Unlucky(),  # type: ignore[arg-type]
+        settings=batch.Settings(),
+    )
+    assert isinstance(first.error, SaveError)
+    assert "input/output error" in str(first.error)
+    assert second.error is None
+
+
+def test_all_pages_of_stdin_are_refused() -> None:
+    (result,) = run(batch.plan(["-"], output="x.png"), all_pages=True)
+    assert isinstance(result.error, UsageError)
+    assert "--all-pages needs a file" in str(result.error)

@@ -441,6 +441,52 @@ def test_a_reader_that_goes_away() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize("words", [["--help"], ["colorize", "--help"], ["-"]])
+def test_a_full_disk_behind_stdout(words: list[str], gray_jpeg: Path, home: Path) -> None:
+    if words == ["-"]:
+        words = ["-", "--threads", "1", "--model", str(home / "models" / "tiny")]
+    with Path("/dev/full").open("wb") as full, gray_jpeg.open("rb") as picture:
+        done = subprocess.run(
+            [sys.executable, "-m", "tinct", *words],
+            stdin=picture,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert done.stderr.count(b"\n") == 1
+    assert b"no space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (PermissionError(13, "Permission denied", "/x"), 4, "/x cannot be used"),
+        (MemoryError(), 6, "not enough memory"),
+    ],
+)
+def test_failures_of_the_system_are_one_sentence(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, text: str
+) -> None:
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "doctor", fail)
+    assert cli.main(["doctor"]) == code
+    err = capsys.readouterr().err
+    assert text in err
+    assert err.count("\n") == 1
+
+
+def test_odd_file_names_survive_json(capsys: Captured) -> None:
+    terminal.write_json({"input": "\udce9t\u00e9.jpg"})
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out) == {"input": "\udce9t\u00e9.jpg"}
+
+
 # ---------------------------------------------------------------------------------- models & co
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,9 @@ def test_an_array_gives_an_array_of_its_type(
     scale = {np.uint8: 255, np.uint16: 65535}.get(dtype, 1)
     given = np.rint(shade * scale).astype(dtype) if scale > 1 else (shade * 0.999).astype(dtype)
     before = given.copy()
-    found = colorizer(given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", photo.PictureWarning)  # noise is in color
+        found = colorizer(given)
     wanted = np.uint8 if dtype == np.bool_ else dtype
     assert found.dtype == wanted
     assert found.shape == (9, 13, 4 if channels in ((2,), (4,)) else 3)
@@ -266,3 +269,20 @@ def test_the_short_door(no_bundles: Path) -> None:
         assert getattr(tinct, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         tinct.nonsense  # noqa: B018
+
+
+def test_a_file_is_never_its_own_target(colorizer: Colorizer, tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(png(ramp()))
+    (tmp_path / "link.png").symlink_to(source)
+    for target in (source, str(tmp_path / "link.png")):
+        with pytest.raises(UsageError, match="the picture itself"):
+            colorizer.file(str(source), target, overwrite=True)
+    assert source.read_bytes() == png(ramp())
+
+
+def test_a_color_array_warns_like_a_file(colorizer: Colorizer) -> None:
+    red = np.zeros((20, 20, 3), np.uint8)
+    red[..., 0] = 200
+    with pytest.warns(photo.PictureWarning, match="in color already"):
+        colorizer(red)

@@ -46,7 +46,7 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
         SaveError: the target exists already, or the folder or disk does not let it be written.
     """
     target = check_target(target, overwrite=overwrite)
-    temporary = target.with_name(f".{target.name[:80]}.{os.urandom(6).hex()}.part")
+    temporary = target.with_name(f".tinct-{os.urandom(6).hex()}.part")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except (OSError, ValueError) as error:
@@ -77,8 +77,12 @@ def check_target(target: Path, *, overwrite: bool) -> Path:
         SaveError: it cannot.
     """
     try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            target.lstat()  # tells of names that no file can have
         if target.is_dir():
             raise SaveError(f"{target} is a folder; name a file in it.")
+        if target.exists() and not target.is_file():
+            raise SaveError(f"{target} is no regular file; name another (- is stdout).")
         if not overwrite and os.path.lexists(target):
             raise SaveError(
                 f"{target} exists already; choose another name or allow overwriting (--overwrite)."

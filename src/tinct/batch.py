@@ -1,16 +1,20 @@
 """Color many pictures: which file becomes which, one after the other, past any that fails.
 
 What cannot end well is refused before any work is done: two pictures with one output, an output
-that is an input.
+that is an input. Some names are known only when a picture is open (pages, pictures without an
+ending): those are checked then.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
 PIPE = "-"  # stdin as a source, stdout as a target
 MARK = ".color"  # photo.jpg -> photo.color.jpg
+
+Identity = str | tuple[int, int]
+"""What tells files apart: the real path, or the device and number of a file that exists."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +94,17 @@ def gather(inputs: Sequence[str]) -> list[Path | None]:
 
     Raises:
         UsageError: a folder or a pattern holds no picture.
+        PictureError: a folder cannot be read.
     """
     found: list[Path | None] = []
     for text in inputs:
         path = Path(text)
         if text == PIPE:
             found.append(None)
-        elif path.is_dir():
+        elif _is_folder(path):
             found.extend(_pictures_in(path))
-        elif "*" in text and not path.exists():
-            matches = sorted(path.parent.glob(path.name))
+        elif "*" in text and not os.path.lexists(path):
+            matches = _matches(path)
             if not matches:
                 raise UsageError(f"no file fits {text!r}; check the pattern")
             found.extend(matches)
@@ -105,18 +113,43 @@ def gather(inputs: Sequence[str]) -> list[Path | None]:
     return list(dict.fromkeys(found))
 
 
+def _is_folder(path: Path) -> bool:
+    """Return whether ``path`` is a folder; what cannot be looked at is none."""
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder above that may not be entered
+        return False
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Return the files that fit ``pattern`` by name."""
+    try:
+        return sorted(pattern.parent.glob(pattern.name))
+    except OSError as error:
+        raise _unreadable(pattern.parent, error) from error
+
+
+def _unreadable(folder: Path, error: OSError) -> PictureError:
+    """Word that a folder cannot be read."""
+    why = (error.strerror or str(error)).lower()
+    return PictureError(f"the folder {folder} cannot be read ({why}); check its permissions")
+
+
 def _pictures_in(folder: Path) -> list[Path]:
     """Return the pictures right inside ``folder`` by name, without results of earlier runs."""
     endings = _endings()
-    pictures = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in endings
-        and not path.name.startswith(".")
-        and not path.stem.endswith(MARK)
-        and f"{MARK}." not in path.name
-        and path.is_file()
-    )
+    try:
+        pictures = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in endings
+            and not path.name.startswith(".")
+            and not path.stem.endswith(MARK)
+            and f"{MARK}." not in path.name
+            and path.is_file()
+        )
+    except OSError as error:
+        raise _unreadable(folder, error) from error
     if not pictures:
         raise UsageError(
             f"the folder {folder} holds no pictures to color; "
@@ -152,7 +185,7 @@ def plan(inputs: Sequence[str], *, output: str | None, file_format: str | None =
             output does not fit the pictures.
     """
     sources = gather(inputs)
-    several = len(sources) > 1 or any(Path(text).is_dir() for text in inputs if text != PIPE)
+    several = len(sources) > 1 or any(_is_folder(Path(text)) for text in inputs if text != PIPE)
     if output == PIPE or (output is None and sources == [None]):
         if several:
             raise UsageError("several pictures cannot all go to stdout; give -o FOLDER")
@@ -176,17 +209,22 @@ def _output_folder(output: str | None, *, several: bool) -> Path | None:
     if output is None:
         return None
     path = Path(output)
-    if path.is_dir() or output.endswith(("/", "\\")):
+    if _is_folder(path) or output.endswith(("/", "\\")):
         return path
     if not several:
         return None
-    if path.exists():
+    if os.path.lexists(path):
         raise UsageError(f"several pictures need a folder, but {path} is a file; give -o FOLDER")
     return path
 
 
 def _checked(target: Path, *, file_format: str | None) -> Path:
-    """Return ``target`` if its ending can be written and goes with ``file_format``."""
+    """Return ``target`` if its ending can be written and goes with ``file_format``.
+
+    A name without an ending of a picture says no format; then ``file_format`` alone does.
+    """
+    if file_format is not None and target.suffix.lower() not in _endings():
+        return target
     if photo.format_of(target) != (file_format or photo.format_of(target)):
         raise UsageError(
             f"{target} does not end like --format {file_format}; leave one of the two out"
@@ -211,27 +249,44 @@ def _beside(source: Path | None, *, folder: Path | None, file_format: str | None
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
     """Raise UsageError when a result would replace an input or another result."""
-    inputs = {job.source.resolve(): job.source for job in jobs if job.source is not None}
-    taken: dict[Path, Job] = {}
+    inputs = _inputs(jobs)
+    taken: dict[str, Job] = {}
     for job in jobs:
         if job.target is None:
             continue
-        target = job.target.resolve()
-        if target in inputs or (
-            job.source is not None
-            and target.exists()
-            and job.source.exists()
-            and target.samefile(job.source)
-        ):
+        if not inputs.isdisjoint(identities(job.target)):
             raise UsageError(
                 f"the result {job.target} would replace an input; give another name with -o"
             )
+        target = _real(job.target)
         if target in taken:
             raise UsageError(
                 f"{taken[target].source} and {job.source} would both become {job.target}; "
                 "color them into different folders"
             )
         taken[target] = job
+
+
+def _real(path: Path) -> str:
+    """Return the path without links; one that no file can have stays as it is."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return str(path)
+
+
+def identities(path: Path) -> set[Identity]:
+    """Return everything by which the file at ``path`` is told from others; it may not exist."""
+    found: set[Identity] = {_real(path)}
+    with suppress(OSError, ValueError):
+        status = path.stat()
+        found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _inputs(jobs: Sequence[Job]) -> set[Identity]:
+    """Return the identities of all inputs."""
+    return {one for job in jobs if job.source is not None for one in identities(job.source)}
 
 
 def color_all(jobs: Sequence[Job], *, colorizer: Colorizer, settings: Settings) -> Iterator[Result]:
@@ -245,6 +300,7 @@ def color_all(jobs: Sequence[Job], *, colorizer: Colorizer, settings: Settings) 
     Yields:
         One result for each picture, or for each page with ``settings.all_pages``.
     """
+    reserved = dict.fromkeys(_inputs(jobs), "is one of the inputs")
     for job in jobs:
         try:
             count = _count_pages(job, settings=settings)
@@ -253,13 +309,21 @@ def color_all(jobs: Sequence[Job], *, colorizer: Colorizer, settings: Settings) 
             continue
         pages = [None] if count == 1 else range(count)
         for page in pages:
-            yield _color(job, page=page, colorizer=colorizer, settings=settings)
+            result = _color(
+                job, page=page, colorizer=colorizer, settings=settings, reserved=reserved
+            )
+            if result.error is None and result.target is not None:
+                made = f"is the result of {result.name} already"
+                reserved |= dict.fromkeys(identities(result.target), made)
+            yield result
 
 
 def _count_pages(job: Job, *, settings: Settings) -> int:
     """Return how many pages of a job are to be colored."""
-    if not settings.all_pages or job.source is None:
+    if not settings.all_pages:
         return 1
+    if job.source is None:
+        raise UsageError("--all-pages needs a file, not stdin; give its name, or leave the option")
     count = photo.page_count(job.source)
     if count > 1 and job.target is None:
         raise UsageError(f"{job.source} has {count} pages; stdout takes one: give -o FILE")
@@ -273,7 +337,14 @@ def _numbered(target: Path, *, page: int | None) -> Path:
     return target.with_name(f"{target.stem}.page{page + 1}{target.suffix}")
 
 
-def _color(job: Job, *, page: int | None, colorizer: Colorizer, settings: Settings) -> Result:
+def _color(
+    job: Job,
+    *,
+    page: int | None,
+    colorizer: Colorizer,
+    settings: Settings,
+    reserved: Mapping[Identity, str],
+) -> Result:
     """Color one picture or page; any failure that can be expected becomes a `Result`."""
     began = time.perf_counter()
     result = Result(job.source, job.target, model=colorizer.name)
@@ -281,7 +352,9 @@ def _color(job: Job, *, page: int | None, colorizer: Colorizer, settings: Settin
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", photo.PictureWarning)
-            result = _work(job, result, page=page, colorizer=colorizer, settings=settings)
+            result = _work(
+                job, result, page=page, colorizer=colorizer, settings=settings, reserved=reserved
+            )
         texts = tuple(dict.fromkeys(str(warning.message) for warning in caught))
         result = replace(result, warnings=texts)
     except BrokenPipeError:
@@ -291,22 +364,45 @@ def _color(job: Job, *, page: int | None, colorizer: Colorizer, settings: Settin
     except MemoryError:
         text = "not enough memory for this picture; close other programs or make it smaller"
         result = replace(result, error=DeviceError(text))
+    except OSError as error:
+        what = "stdout" if job.target is None else str(job.target)
+        why = (error.strerror or str(error)).lower()
+        text = f"{what} cannot be written ({why}); check the name and the free space"
+        result = replace(result, error=SaveError(text))
     return replace(result, seconds=time.perf_counter() - began)
 
 
+def _settled(
+    target: Path, *, page: int | None, overwrite: bool, reserved: Mapping[Identity, str]
+) -> Path:
+    """Return the final name of a result, if it may be written."""
+    target = _numbered(target, page=page)
+    for one in identities(target):
+        if one in reserved:
+            raise SaveError(f"{target} {reserved[one]}; give another name with -o")
+    if os.path.lexists(target) and not overwrite:
+        raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
+    return target
+
+
 def _work(
-    job: Job, result: Result, *, page: int | None, colorizer: Colorizer, settings: Settings
+    job: Job,
+    result: Result,
+    *,
+    page: int | None,
+    colorizer: Colorizer,
+    settings: Settings,
+    reserved: Mapping[Identity, str],
 ) -> Result:
     """Open, color and save one picture or page."""
+    settle = partial(_settled, page=page, overwrite=settings.overwrite, reserved=reserved)
     target = job.target
-    if target is not None and target.suffix != MARK:
-        target = _numbered(target, page=page)
-        if target.exists() and not settings.overwrite:
-            raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
+    unfinished = target is not None and target.suffix == MARK and settings.file_format is None
+    if target is not None and not unfinished:
+        target = settle(target)
     gray = photo.open_photo(_read_stdin() if job.source is None else job.source, page=page)
-    if target is not None and target.suffix == MARK:
-        target = target.with_name(f"{target.name}{photo.suffix_for(gray)}")
-        target = _numbered(target, page=page)
+    if target is not None and unfinished:
+        target = settle(target.with_name(f"{target.name}{photo.suffix_for(gray)}"))
     if gray.was_color:
         warnings.warn("already in color: its lightness is used", photo.PictureWarning, stacklevel=1)
     rgb = colorizer.photo(
@@ -319,7 +415,14 @@ def _work(
         sys.stdout.buffer.flush()
     else:
         _make_folder(target.parent)
-        photo.save_photo(rgb, gray, target, overwrite=settings.overwrite, note=note)
+        photo.save_photo(
+            rgb,
+            gray,
+            target,
+            format=settings.file_format,
+            overwrite=settings.overwrite,
+            note=note,
+        )
     return replace(result, target=target, size=(gray.width, gray.height))
 
 

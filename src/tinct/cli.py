@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinct import __version__, options, terminal
-from tinct.errors import MissingExtraError, PartialError, TinctError, UsageError
+from tinct.errors import (
+    DeviceError,
+    MissingExtraError,
+    PartialError,
+    SaveError,
+    TinctError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from tinct.batch import Result
@@ -66,11 +73,11 @@ def _report(result: Result, *, show: Callable[[str], None], json: bool) -> None:
     if json:
         terminal.write_json(result.as_dict())
     if result.error is not None:
-        show(f"tinct: {_named(str(result.error), result)}")
+        show(f"tinct: {_named(_ended(result.error), result)}")
         return
     if not json:
         for warning in result.warnings:
-            show(f"tinct: {_named(warning, result)}")
+            show(f"tinct: {_named(warning.removesuffix('.'), result)}")
     if terminal.watched() and result.target is not None and result.size is not None:
         width, height = result.size
         show(f"{result.name} -> {result.target}  ({width} x {height}, {result.seconds:.1f} s)")
@@ -234,11 +241,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     _survive_narrow_encodings()
-    try:
-        code = _run(words)
+    code = _guarded(lambda: _run(words))
+
+    def flushed() -> int:
         sys.stdout.flush()
+        return code
+
+    return _guarded(flushed, told=code != 0)
+
+
+def _guarded(work: Callable[[], int], *, told: bool = False) -> int:
+    """Do ``work``; return its exit code, or that of what went wrong, after one sentence.
+
+    With ``told`` the sentence about stdout was printed before.
+    """
+    try:
+        return work()
     except TinctError as error:
-        terminal.complain(f"tinct: {error}")
+        terminal.complain(f"tinct: {_ended(error)}")
         return error.exit_code
     except KeyboardInterrupt:
         terminal.complain("tinct: interrupted")
@@ -246,7 +266,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return options.READER_GONE
-    return code
+    except OSError as error:
+        _silence_stdout()
+        what = "the output" if error.filename is None else os.fsdecode(error.filename)
+        why = (error.strerror or str(error)).lower()
+        if not told:
+            terminal.complain(
+                f"tinct: {what} cannot be used ({why}); check the name, the permissions "
+                "and the free space"
+            )
+        return SaveError.exit_code
+    except MemoryError:
+        terminal.complain("tinct: not enough memory; close other programs or use smaller pictures")
+        return DeviceError.exit_code
+
+
+def _ended(error: TinctError) -> str:
+    """Return the sentence of an error as lines on a console end: without a full stop."""
+    return str(error).removesuffix(".")
 
 
 def _run(words: list[str]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ class Colorizer:
         if page is not None:
             raise UsageError(f"Only files have pages; leave out page {page}.")
         if isinstance(picture, np.ndarray):
-            opened = photo.from_array(picture)
+            opened = _opened(photo.from_array(picture))
             return _as_array(paint(opened), opened, like=picture)
         if hasattr(picture, "getbands") and hasattr(picture, "load"):
             opened = _opened(photo.from_pil(picture))
@@ -145,9 +146,15 @@ class Colorizer:
             overwrite: whether an existing target may be replaced.
 
         Raises:
+            UsageError: source and target are the same file.
             SaveError: the target exists already or cannot be written; it is as it was before.
             PictureError: as for calling the colorizer, like all others.
         """
+        same = False
+        with suppress(OSError, ValueError):  # what is missing or has no possible name fails below
+            same = Path(source).samefile(target)
+        if same:
+            raise UsageError(f"{target} is the picture itself; give another name.")
         check_target(Path(target), overwrite=overwrite)
         opened = _opened(photo.open_photo(Path(source), page=page))
         rgb = self.photo(opened, hints=hints, strength=strength, quality=quality)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tinct.errors import TinctError, UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
@@ -97,6 +101,10 @@ class Parser(argparse.ArgumentParser):
     def names(self) -> list[str]:
         """Return every option's names, in the order of the help."""
         return [name for action in self._actions for name in action.option_strings]
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; a failure to write raises OSError, which argparse would swallow."""
+        (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with ``message`` and a likely correction."""

@@ -39,7 +39,7 @@ def write(text: str) -> None:
 
 def write_json(value: Mapping[str, Any]) -> None:
     """Print ``value`` as one line of JSON to stdout, at once (others may wait for it)."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value) + "\n")  # ASCII: file names may hold any bytes
     sys.stdout.flush()
 
 
