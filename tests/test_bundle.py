@@ -169,3 +169,57 @@ def test_the_users_folder() -> None:
     assert bundle.user_folder({"TINCT_HOME": "/x"}) == Path("/x/models")
     assert bundle.user_folder({"XDG_DATA_HOME": "/y"}) == Path("/y/tinct/models")
     assert bundle.user_folder({}) == Path.home() / ".local" / "share" / "tinct" / "models"
+
+
+def test_one_key_for_list_and_lookup(no_bundles: Path) -> None:
+    made = make_bundle(no_bundles / "mine", name="theirs")
+    assert [found.name for found in list_bundles()] == ["mine"]
+    assert find_bundle("mine") == made
+    with pytest.raises(ModelError, match="no model 'theirs'"):
+        find_bundle("theirs")
+
+
+def test_a_broken_bundle_breaks_no_other(no_bundles: Path, tmp_path: Path) -> None:
+    shipped = make_bundle(tmp_path / "shipped" / "photo")
+    make_bundle(no_bundles / "bad")
+    (no_bundles / "bad" / bundle.MANIFEST).write_text("{")
+    bundles, broken = bundle.survey()
+    assert bundles == list_bundles() == [shipped]
+    assert [(bad.name, bad.path) for bad in broken] == [("bad", no_bundles / "bad")]
+    assert "cannot be read as JSON" in str(broken[0].error)
+    assert find_bundle("photo") == shipped
+    with pytest.raises(ModelError, match="cannot be read as JSON"):
+        find_bundle("bad")
+
+
+def test_a_users_folder_that_cannot_be_read(
+    no_bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = make_bundle(tmp_path / "shipped" / "photo")
+    real = Path.iterdir
+
+    def iterdir(folder: Path) -> Any:
+        if folder == no_bundles:
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert find_bundle("photo") == shipped
+    bundles, broken = bundle.survey()
+    assert bundles == [shipped]
+    assert "permission denied" in str(broken[0].error)
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert bundle.user_folder({}) is None
+    assert bundle.user_folder({"TINCT_HOME": "/x"}) == Path("/x/models")
+
+
+def test_a_name_that_no_folder_can_have(no_bundles: Path) -> None:
+    for name in ("x" * 300, f"{'x' * 300}/model.onnx", "a\0b"):
+        with pytest.raises(ModelError, match="no model"):
+            find_bundle(name)

@@ -512,6 +512,26 @@ def test_one_model(capsys: Captured, home: Path) -> None:
     assert "did you mean 'tiny'?" in capsys.readouterr().err
 
 
+def test_a_broken_model_is_listed(
+    capsys: Captured, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "home"
+    shutil.copytree(home / "models" / "tiny", root / "models" / "photo")
+    (root / "models" / "bad").mkdir()
+    (root / "models" / "bad" / "manifest.json").write_text("{")
+    monkeypatch.setenv("TINCT_HOME", str(root))
+    assert cli.main(["models"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "MB" in rows["photo"]  # by its folder's name, though its manifest says "tiny"
+    assert "broken: " in rows["bad"]
+    assert cli.main(["models", "--json"]) == 0
+    listed = {row["name"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert "is no model bundle" in listed["bad"]["error"]
+    assert "error" not in listed["photo"]
+    assert cli.main(["doctor"]) == 0
+    assert "bad: broken: " in capsys.readouterr().out
+
+
 @pytest.fixture
 def as_photo(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A TINCT_HOME whose default model is a copy of "tiny"."""
@@ -562,8 +582,21 @@ def test_evaluate(
     assert json.loads(results.read_text("utf-8"))["n"] == 2
     assert page.read_text("utf-8").lstrip().lower().startswith("<!doctype html>")
     (folder / "0.png").write_bytes(b"broken")
-    assert cli.main(["evaluate", str(folder), *chosen]) != 0
+    results.unlink()
+    assert cli.main(["evaluate", str(folder), *chosen, "--json", str(results)]) != 0
+    assert json.loads(results.read_text("utf-8"))["n"] == 2
     assert "0.png" in capsys.readouterr().err
+
+
+def test_evaluate_checks_its_targets_before_the_work(
+    capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tinct import evaluate
+
+    monkeypatch.delattr(evaluate, "evaluate")  # the work
+    for option in ("--json", "--html"):
+        assert cli.main(["evaluate", str(tmp_path), *chosen, option, f"{tmp_path}/none/x"]) == 4
+        assert "does not exist" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------------- on a real terminal

@@ -188,7 +188,7 @@ def test_the_limit_on_pixels() -> None:
             warnings.simplefilter("ignore", PictureWarning)
             count = open_photo(data).pixels
             assert open_photo(data, max_pixels=count).pixels == count
-            with pytest.raises(PictureError, match=f"more than the {count - 1} allowed"):
+            with pytest.raises(PictureError, match=rf"the {count - 1} allowed.*max_pixels of"):
                 open_photo(data, max_pixels=count - 1)
         assert page_count(data) == (2 if kind == "pages" else 1)
 

@@ -306,7 +306,7 @@ def test_json_follows_its_schema(folder: Path, tmp_path: Path) -> None:
     assert list(read) == list(RESULTS["properties"])
     assert read["folder"] == "truths"
     assert str(tmp_path) not in json.dumps(read)
-    with pytest.raises(SaveError, match="cannot be written"):
+    with pytest.raises(SaveError, match="does not exist; create it"):
         evaluate.write_json(_score(folder), tmp_path / "nowhere" / "r.json")
 
 
@@ -416,3 +416,22 @@ def test_hints_reach_the_model_and_are_in_the_protocol(folder: Path, tiny: Bundl
 def test_missing_models_are_an_error(folder: Path) -> None:
     with pytest.raises(ModelError, match="no-such-model"):
         evaluate.evaluate(folder, model="no-such-model", judges="none")
+
+
+def test_a_report_is_complete_or_as_it_was(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "r.json"
+    target.write_text("old")
+    results = _score(folder)
+
+    def full(self: Path, text: str, **_: object) -> int:
+        with self.open("w") as file:
+            file.write(text[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(SaveError, match="no space left"):
+        evaluate.write_json(results, target)
+    assert target.read_text() == "old"
+    assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == []

@@ -100,9 +100,29 @@ class Bundle:
     card: str
 
     @property
+    def name(self) -> str:
+        """The name it is asked for by: its folder's."""
+        return self.path.name
+
+    @property
     def model_path(self) -> Path:
         """The graph's file."""
         return self.path / MODEL
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A bundle that cannot be read.
+
+    Attributes:
+        name: its folder's name.
+        path: its folder.
+        error: why.
+    """
+
+    name: str
+    path: Path
+    error: ModelError
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -170,6 +190,14 @@ def parse_manifest(held: Any, *, where: str) -> Manifest:
     return manifest
 
 
+def _is_file(path: Path) -> bool:
+    """Return whether there is a file; what cannot be looked at is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def read_bundle(path: str | Path) -> Bundle:
     """Read a bundle's manifest and card; the model itself is checked by :func:`verify`.
 
@@ -178,7 +206,7 @@ def read_bundle(path: str | Path) -> Bundle:
     """
     folder = Path(path)
     for name in (MODEL, MANIFEST):
-        if not (folder / name).is_file():
+        if not _is_file(folder / name):
             raise ModelError(f"{str(folder)!r} is no model bundle: it holds no {name}.")
     where = str(folder / MANIFEST)
     try:
@@ -186,7 +214,10 @@ def read_bundle(path: str | Path) -> Bundle:
     except (OSError, ValueError) as error:
         raise ModelError(f"{where} cannot be read as JSON ({error}); export it again.") from error
     card = folder / CARD
-    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    try:
+        text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    except OSError as error:
+        raise ModelError(f"{card} cannot be read ({error.strerror}).") from error
     return Bundle(path=folder, manifest=parse_manifest(held, where=where), card=text)
 
 
@@ -260,33 +291,61 @@ def shipped_folder() -> Path:
     return Path(__file__).parent / "models"
 
 
-def user_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the user's bundles lie: ``$TINCT_HOME/models`` or the platform's data folder."""
+def user_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where the user's bundles lie: ``$TINCT_HOME/models`` or the platform's data folder.
+
+    None where the user has no home.
+    """
     home = environment.get("TINCT_HOME")
     if home:
         return Path(home) / "models"
     data = environment.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "tinct" / "models"
+    if data:
+        return Path(data) / "tinct" / "models"
+    try:
+        return Path.home() / ".local" / "share" / "tinct" / "models"
+    except RuntimeError:
+        return None
 
 
-def _folders() -> list[Path]:
-    """Return the folders of all named bundles, the user's before the shipped ones."""
+def _folders() -> tuple[dict[str, Path], list[Broken]]:
+    """Return the folders of all named bundles, the user's before the shipped ones.
+
+    With them come the places that cannot be looked into.
+    """
     found: dict[str, Path] = {}
+    broken: list[Broken] = []
     for root in (user_folder(), shipped_folder()):
-        if root.is_dir():
+        if root is None:
+            continue
+        try:
             for path in sorted(root.iterdir()):
                 if (path / MANIFEST).is_file():
                     found.setdefault(path.name, path)
-    return [found[name] for name in sorted(found)]
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            text = f"The folder {root} cannot be read ({why}); check its permissions."
+            broken.append(Broken(root.name, root, ModelError(text)))
+    return {name: found[name] for name in sorted(found)}, broken
+
+
+def survey() -> tuple[list[Bundle], list[Broken]]:
+    """Return all bundles that can be asked for by name, and those that cannot be read."""
+    bundles: list[Bundle] = []
+    folders, broken = _folders()
+    for name, path in folders.items():
+        try:
+            bundles.append(read_bundle(path))
+        except ModelError as error:
+            broken.append(Broken(name, path, error))
+    return bundles, broken
 
 
 def list_bundles() -> list[Bundle]:
-    """Return all bundles that can be asked for by name.
-
-    Raises:
-        ModelError: one of them cannot be read.
-    """
-    return [read_bundle(path) for path in _folders()]
+    """Return all bundles that can be asked for by name; :func:`survey` tells of broken ones."""
+    return survey()[0]
 
 
 def find_bundle(model: str | Path) -> Bundle:
@@ -298,14 +357,14 @@ def find_bundle(model: str | Path) -> Bundle:
     Raises:
         ModelError: there is none, or it is damaged.
     """
-    known = {path.name: path for path in _folders()}
+    known, _ = _folders()
     text = str(model)
     if text in known and not isinstance(model, Path):
         return read_bundle(known[text])
     path = Path(model)
-    if path.name == MODEL and path.is_file():
+    if path.name == MODEL and _is_file(path):
         path = path.parent
-    if path.exists():
+    if os.path.lexists(path):
         return read_bundle(path)
     near = difflib.get_close_matches(text, known, n=1)
     guess = f"did you mean {near[0]!r}?" if near else f"installed: {', '.join(known) or 'none'}."

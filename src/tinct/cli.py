@@ -90,7 +90,7 @@ def _named(text: str, result: Result) -> str:
 
 def models(given: argparse.Namespace) -> int:
     """List the models, or show a card."""
-    from tinct.bundle import find_bundle, list_bundles
+    from tinct.bundle import find_bundle, survey
 
     if given.name:
         bundle = find_bundle(given.name)
@@ -99,29 +99,41 @@ def models(given: argparse.Namespace) -> int:
         else:
             terminal.write(bundle.card.rstrip())
         return 0
-    bundles = list_bundles()
+    bundles, broken = survey()
     if given.json:
         for bundle in bundles:
-            terminal.write_json({**bundle.manifest.as_dict(), "path": str(bundle.path)})
+            named = {"name": bundle.name, "path": str(bundle.path)}
+            terminal.write_json({**bundle.manifest.as_dict(), **named})
+        for bad in broken:
+            terminal.write_json({"name": bad.name, "path": str(bad.path), "error": str(bad.error)})
         return 0
-    if not bundles:
+    if not bundles and not broken:
         terminal.say("no models are installed; `tinct doctor` says where they are looked for")
         return 0
     terminal.write_table(
         ("name", "task", "license", "size", "parameters", "figures"),
         [
             (
-                bundle.manifest.name,
+                bundle.name,
                 bundle.manifest.task,
                 bundle.manifest.license,
-                f"{bundle.model_path.stat().st_size / 1e6:.1f} MB",
+                _megabytes(bundle.model_path),
                 f"{bundle.manifest.parameters / 1e6:.2f} M",
                 _figures(bundle.manifest.metrics),
             )
             for bundle in bundles
-        ],
+        ]
+        + [(bad.name, "", "", "", "", f"broken: {_ended(bad.error)}") for bad in broken],
     )
     return 0
+
+
+def _megabytes(path: Path) -> str:
+    """Return the size of a file."""
+    try:
+        return f"{path.stat().st_size / 1e6:.1f} MB"
+    except OSError:
+        return "unknown"
 
 
 def _figures(metrics: dict[str, Any]) -> str:
@@ -150,6 +162,9 @@ def evaluate(given: argparse.Namespace) -> int:
     """Measure a model."""
     from tinct import evaluate as room
 
+    for target in (given.json, given.html):
+        if target:
+            room.check_output(target)
     with terminal.counter("measuring") as count:
         results = room.evaluate(
             given.folder,
@@ -161,11 +176,11 @@ def evaluate(given: argparse.Namespace) -> int:
             threads=given.threads,
             progress=count,
         )
+    terminal.write_drawing(room.table(results))
     if given.json:
         room.write_json(results, given.json)
     if given.html:
         room.write_html(results, given.html)
-    terminal.write_drawing(room.table(results))
     results.raise_failures()
     return 0
 

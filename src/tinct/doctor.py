@@ -122,17 +122,20 @@ def _cores() -> int:
 
 def _examine_models(report: Report) -> None:
     """List the models and check their files."""
-    from tinct.bundle import list_bundles, verify
+    from tinct.bundle import survey, verify
     from tinct.errors import ModelError
 
-    for bundle in list_bundles():
+    bundles, broken = survey()
+    for bundle in bundles:
         state = "intact"
         try:
             verify(bundle)
         except ModelError as error:
             state = f"damaged: {error}"
+        report.models.append({"name": bundle.name, "path": str(bundle.path), "state": state})
+    for bad in broken:
         report.models.append(
-            {"name": bundle.manifest.name, "path": str(bundle.path), "state": state}
+            {"name": bad.name, "path": str(bad.path), "state": f"broken: {bad.error}"}
         )
 
 

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct import libvips, memory, metrics, report_html, subjects
-from tinct.errors import SaveError, TinctError, UsageError
+from tinct.atomic import check_target, replacing
+from tinct.errors import TinctError, UsageError
 from tinct.scores import (
     FIGURES,
     Failure,
@@ -225,6 +226,15 @@ def score(
     )
 
 
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Find out before the long work whether a report can be written.
+
+    Raises:
+        SaveError: it cannot.
+    """
+    check_target(Path(path), overwrite=True)
+
+
 def write_json(results: Results, path: str | os.PathLike[str]) -> None:
     """Write the results as JSON; :meth:`Results.to_json` documents the keys.
 
@@ -370,9 +380,5 @@ def _machine() -> dict[str, Any]:
 
 
 def _write(text: str, path: Path) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SaveError(
-            f"{path} cannot be written ({error.strerror}); choose another place."
-        ) from error
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")

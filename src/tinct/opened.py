@@ -88,7 +88,7 @@ def check_size(width: int, height: int, *, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise PictureError(
             f"{name} has {width} x {height} pixels, more than the {max_pixels} allowed; "
-            "make it smaller or raise the limit."
+            "make it smaller, or raise max_pixels of tinct.photo.open_photo in Python."
         )
 
 
