@@ -112,3 +112,9 @@ def test_the_default_radius_and_no_hints() -> None:
     planes = rasterize([Point(x=0.5, y=0.5, color=RED)], 500, 700)
     assert planes[3].sum() == pytest.approx(np.pi * (RADIUS * 500) ** 2, rel=0.1)
     assert not rasterize([], 3, 4).any()
+
+
+@pytest.mark.parametrize("color", [(1, 2), (1, 2, 3, 4), ("a", "b", "c"), None, 7])
+def test_colors_that_are_not_three_numbers(color: object) -> None:
+    with pytest.raises(UsageError, match="is no color"):
+        Point(x=0.5, y=0.5, color=color)  # type: ignore[arg-type]

@@ -422,7 +422,9 @@ def test_pillow_modes(mode: str) -> None:
         image = gray.convert("LA" if mode == "La" else "RGBA").convert(mode)
     else:
         image = gray.convert(mode)
-    picture = from_pil(image)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore" if mode == "F" else "error", "The image holds values")
+        picture = from_pil(image)
     assert picture.gray.shape == (24, 40)
     assert picture.depth == (16 if mode in ("I", "F", "I;16") else 8)
     assert not picture.was_color
@@ -431,6 +433,26 @@ def test_pillow_modes(mode: str) -> None:
         np.testing.assert_array_equal(picture.gray, ramp())
     if mode == "LAB":
         assert np.abs(picture.gray.astype(int) - ramp()).max() <= 2
+
+
+@pytest.mark.parametrize(
+    "values", [np.float32([[0, 30], [60, 90]]), np.int32([[-5, 0], [70000, 9]])]
+)
+def test_pillow_images_that_are_stretched_say_so(values: np.ndarray) -> None:
+    with pytest.warns(PictureWarning, match="stretched from black to white"):
+        picture = from_pil(Image.fromarray(values))
+    low = min(values.min(), 0)
+    wanted = 65535 * ((values - low) / (values.max() - low))
+    assert np.abs(picture.gray - wanted).max() < 1
+
+
+@pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4"])
+def test_arrays_of_either_byte_order(dtype: str) -> None:
+    native = ramp(dtype=np.uint16)
+    given = native if dtype.endswith("u2") else native / np.float32(65535)
+    picture = from_array(given.astype(dtype))
+    np.testing.assert_array_equal(picture.gray, native)
+    assert picture.gray.dtype.isnative
 
 
 def test_pillow_images_keep_what_they_carry() -> None:
@@ -511,6 +533,17 @@ def test_formats_of_8_bits_round_and_say_so(kind: str, words: str) -> None:
     assert np.abs(np.asarray(read_pil(data))[..., 0].astype(int) - ramp()).mean() < 2
 
 
+@pytest.mark.parametrize("kind", ["avif", "heic"])
+def test_formats_of_12_bits_round_and_say_so(kind: str) -> None:
+    needs(kind)
+    picture = from_array(ramp(dtype=np.uint16))
+    with pytest.warns(PictureWarning, match="16 were rounded to 12"):
+        data = encode_photo(painted(picture), picture, format=kind)
+    back = open_photo(data)  # 12 bits again: nothing to warn about
+    assert (back.depth, back.metadata.bits) == (16, 12)
+    assert open_photo(encode_photo(painted(back), back)).metadata.bits == 12
+
+
 def test_jpeg_shows_clear_places_on_white() -> None:
     picture = from_array(np.stack([ramp(), np.zeros_like(ramp())], axis=-1))
     with pytest.warns(PictureWarning, match="transparency"):
@@ -549,6 +582,18 @@ def test_lossless_webp_stays_lossless() -> None:
         picture = open_photo(pil_bytes(Image.fromarray(ramp()), "WEBP", lossless=lossless))
         assert picture.metadata.lossless == lossless
         assert (b"VP8L" in encode_photo(painted(picture), picture)) == lossless
+
+
+def test_lossless_webp_is_known_behind_a_large_profile() -> None:
+    profile = gray_profile(gamma(2.2))
+    profile += b"\0" * (9001 - len(profile))
+    profile = struct.pack(">I", len(profile)) + profile[4:]
+    for lossless in (True, False):
+        data = pil_bytes(Image.fromarray(colors()), "WEBP", lossless=lossless, icc_profile=profile)
+        assert data.find(b"VP8L" if lossless else b"VP8 ") > 9000
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PictureWarning)
+            assert open_photo(data).metadata.lossless == lossless
 
 
 @pytest.mark.parametrize("kind", FORMATS)

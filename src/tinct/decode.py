@@ -311,6 +311,18 @@ def _block(image: Any, name: str) -> bytes | None:
     return (bytes(image.get(name)) or None) if image.get_typeof(name) else None
 
 
+def _lossless(stream: BinaryIO) -> bool:
+    """Tell whether a WebP, or its first frame, is coded without loss, from its RIFF chunks."""
+    stream.seek(12)
+    while len(head := stream.read(8)) == 8:
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if name in (b"VP8L", b"VP8 "):
+            return name == b"VP8L"
+        # The chunks of a frame come after its 16 bytes of place and time.
+        stream.seek(16 if name == b"ANMF" else size + size % 2, io.SEEK_CUR)
+    return False
+
+
 def _metadata(image: Any, content: Path | bytes, kind: str, *, page: int, pages: int) -> Metadata:
     """Gather what libvips and the file itself tell."""
     block = _block(image, "exif-data")
@@ -342,7 +354,7 @@ def _metadata(image: Any, content: Path | bytes, kind: str, *, page: int, pages:
             quality, subsampling = read_jpeg(stream)
             return replace(metadata, quality=quality, subsampling=subsampling)
         if kind == "webp":
-            return replace(metadata, lossless=b"VP8L" in stream.read(4096)[:4096])
+            return replace(metadata, lossless=_lossless(stream))
         if kind == "tiff":
             try:
                 block, compression = exif.from_tiff(stream, page=page)

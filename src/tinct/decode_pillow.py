@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinct import exif
 from tinct.errors import PictureError
 from tinct.lightness import Layout
-from tinct.metadata import Metadata, plausible_dpi
+from tinct.metadata import Metadata, PictureWarning, plausible_dpi
 from tinct.opened import Opened, check_size, damaged, of_array, scaled
 
 PILLOW = {"bmp": "BMP", "jp2": "JPEG2000", "tiff": "TIFF"}
@@ -141,4 +141,11 @@ def _codes(pixels: NDArray[Any]) -> NDArray[Any]:
     if pixels.dtype.kind == "f" and low >= 0 and high <= 1:
         return scaled(pixels, 0, 1)
     low = min(low, 0.0)
-    return scaled(pixels, low, high if high > low else low + 1)
+    high = high if high > low else low + 1
+    warnings.warn(
+        f"The image holds values from {low:g} to {high:g}: they were stretched from black to "
+        "white.",
+        PictureWarning,
+        stacklevel=4,
+    )
+    return scaled(pixels, low, high)

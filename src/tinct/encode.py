@@ -144,8 +144,8 @@ def encode(
     """Encode a colored picture.
 
     Formats of 8 bits (JPEG, WebP) round 16-bit pictures, with a warning; JPEG, which has no alpha,
-    shows a picture with alpha on white, with a warning. Formats that hold 16 bits keep them (AVIF
-    and HEIC: 10 or 12 bits).
+    shows a picture with alpha on white, with a warning. Formats that hold 16 bits keep them; AVIF
+    and HEIC hold 12 (10 if the picture had 10), with a warning where it had more.
 
     Args:
         rgb: (H, W, 3), uint8 or uint16, sRGB.
@@ -163,8 +163,15 @@ def encode(
     """
     height, width = rgb.shape[:2]
     blocks = _blocks(metadata, kind=kind, width=width, height=height, note=note)
+    held, had = _bits_held(kind, metadata), min(metadata.bits, 16)
+    if rgb.dtype == np.uint16 and had > held:
+        warnings.warn(
+            f"{kind.upper()} holds {held} bits: {had} were rounded to {held}; "
+            "choose PNG or TIFF to keep them.",
+            PictureWarning, stacklevel=3,
+        )  # fmt: skip
     if kind == "heic":
-        return _encode_heic(rgb, alpha, blocks, path)
+        return _encode_heic(rgb, alpha, blocks, path, bits=held)
     image = _image(rgb, alpha, kind)
     image = image.copy(
         xres=(metadata.dpi or (72, 72))[0] / 25.4, yres=(metadata.dpi or (72, 72))[1] / 25.4
@@ -187,6 +194,13 @@ def encode(
     with path.open("r+b") as file:
         change(file, blocks.exif, kind)
     return b""
+
+
+def _bits_held(kind: str, metadata: Metadata) -> int:
+    """Return how many bits a channel a format holds of a picture that has more than 8."""
+    if kind in ("avif", "heic"):
+        return 10 if metadata.bits == 10 else 12
+    return 16 if TARGETS[kind].wide else 8
 
 
 def _attach(image: Any, blocks: _Blocks, metadata: Metadata, kind: str) -> None:
@@ -228,11 +242,6 @@ def _image(rgb: NDArray[Any], alpha: NDArray[Any] | None, kind: str) -> Any:
             top = 65535 if wide else 255
             image = image.flatten(background=[top] * 3, max_alpha=top)
     if wide and not TARGETS[kind].wide:
-        warnings.warn(
-            f"{kind.upper()} holds 8 bits: 16 were rounded to 8; "
-            "choose PNG or TIFF to keep them.",
-            PictureWarning, stacklevel=4,
-        )  # fmt: skip
         image = image.linear(1 / 257, 0.5).cast("uchar").copy(interpretation="srgb")
     return image
 
@@ -250,7 +259,7 @@ def _saver(kind: str, metadata: Metadata, image: Any) -> tuple[str, dict[str, An
     if kind == "webp":
         return "webpsave", {"lossless": True} if metadata.lossless else {"Q": WEBP_QUALITY}
     if kind == "avif":
-        bits = 8 if image.format == "uchar" else (10 if metadata.bits == 10 else 12)
+        bits = 8 if image.format == "uchar" else _bits_held(kind, metadata)
         return "heifsave", {"compression": "av1", "Q": AVIF_QUALITY, "bitdepth": bits}
     compression = metadata.compression or "deflate"
     if compression == "jpeg" and (image.format != "uchar" or image.bands != 3):
@@ -314,7 +323,12 @@ def _tiff_exif(stream: Any, block: bytes, kind: str) -> None:
 
 
 def _encode_heic(
-    rgb: NDArray[Any], alpha: NDArray[Any] | None, blocks: _Blocks, path: Path | None
+    rgb: NDArray[Any],
+    alpha: NDArray[Any] | None,
+    blocks: _Blocks,
+    path: Path | None,
+    *,
+    bits: int,
 ) -> bytes:
     import pillow_heif  # noqa: PLC0415
 
@@ -326,7 +340,7 @@ def _encode_heic(
         data=np.ascontiguousarray(pixels).tobytes(),
     )
     target: Any = io.BytesIO() if path is None else path
-    settings: dict[str, Any] = {"exif": blocks.exif}
+    settings: dict[str, Any] = {"exif": blocks.exif, "bit_depth": bits}
     if blocks.xmp is not None:
         settings["xmp"] = blocks.xmp
     if blocks.icc is not None:

@@ -61,7 +61,15 @@ class Point:
     @cached_property
     def lab(self) -> Lab:
         """The color as L*, a*, b*."""
-        return parse_color(self.color) if isinstance(self.color, str) else self.color
+        if isinstance(self.color, str):
+            return parse_color(self.color)
+        try:
+            lightness, a, b = (float(value) for value in self.color)
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"{self.color!r} is no color; give three numbers L*, a*, b*, or a text."
+            ) from None
+        return lightness, a, b
 
 
 def parse_color(text: str) -> Lab:

@@ -152,10 +152,11 @@ def from_array(array: NDArray[Any]) -> Photo:
                 "divide by the largest value first."
             )
         pixels = np.rint(pixels * np.float64(65535)).astype(np.uint16)
-    elif pixels.dtype not in (np.uint8, np.uint16):
+    elif pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
         raise PictureError(
             f"An array of {pixels.dtype} is no picture; convert it to uint8, uint16 or floats 0..1."
         )
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     layout: lightness.Layout = "gray" if pixels.shape[2] < 3 else "rgb"
     return _photo(
         of_array(pixels, metadata=Metadata(), profile=None, layout=layout), name="The array"
@@ -165,7 +166,8 @@ def from_array(array: NDArray[Any]) -> Photo:
 def from_pil(image: Any) -> Photo:
     """Take a photograph from a Pillow image of any mode.
 
-    EXIF orientation and ICC profile count as in a file.
+    EXIF orientation and ICC profile count as in a file. Modes F outside 0..1 and I outside 0..65535
+    are stretched, with a :class:`PictureWarning`.
 
     Raises:
         PictureError: Pillow cannot decode it.
@@ -247,8 +249,8 @@ def save_photo(
         note: which software colored it, to be written into XMP and EXIF; None: say nothing.
 
     Warns:
-        PictureWarning: the format cannot hold 16 bits (JPEG, WebP: rounded to 8) or alpha (JPEG:
-            shown on white).
+        PictureWarning: the format cannot hold 16 bits (JPEG, WebP: rounded to 8; AVIF, HEIC: to
+            12) or alpha (JPEG: shown on white).
 
     Raises:
         SaveError: the target exists already, cannot be written, or the format does not suit.
