@@ -103,3 +103,45 @@ def test_importing_tinct_is_light() -> None:
     code = "import sys, tinct; print(sorted({'numpy', 'onnxruntime', 'PIL'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_every_room_of_the_use_wing_is_kept_from_torch() -> None:
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    (contract,) = [one for one in contracts if "torch" in one.get("forbidden_modules", [])]
+    rooms = {path.stem for path in (ROOT / "src" / "tinct").glob("*.py")} - {"__init__"}
+    assert set(contract["source_modules"]) == {f"tinct.{room}" for room in rooms}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the script is for bash")
+@pytest.mark.parametrize(
+    ("active", "words", "wanted"),
+    [
+        ({}, [], "own"),
+        ({"CONDA_PREFIX": "/conda"}, [], "own"),
+        ({"VIRTUAL_ENV": "active"}, [], "active"),
+        ({}, ["tests/test_x.py"], "own"),
+    ],
+)
+def test_check_takes_the_right_python(
+    tmp_path: Path, active: dict[str, str], words: list[str], wanted: str
+) -> None:
+    script = tmp_path / "check"
+    script.write_text((ROOT / "check").read_text("utf-8"))
+    for name, folder in (("own", ".venv/bin"), ("active", "active/bin"), ("path", "path")):
+        (tmp_path / folder).mkdir(parents=True)
+        fake = tmp_path / folder / "python"
+        fake.write_text(f'#!/bin/sh\necho "{name} $*"\n')
+        fake.chmod(0o755)
+    clean = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
+    paths = f"{tmp_path / 'path'}{os.pathsep}{clean['PATH']}"
+    done = subprocess.run(
+        ["bash", script, *words],
+        env={**clean, **active, "PATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("---")]
+    assert {line.split()[0] for line in lines} == {wanted}
+    assert lines[-1].endswith(" ".join(words))
+    assert ("--cov-fail-under=0" in lines[-1]) == bool(words)
