@@ -331,6 +331,16 @@ def test_a_failure_of_the_system_fails_one_picture(album: Path, tmp_path: Path) 
     assert second.error is None
 
 
+def test_an_input_that_the_system_loses(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(source: Path) -> int:
+        raise OSError(5, "Input/output error", str(source))
+
+    monkeypatch.setattr(batch.photo, "page_count", lose)
+    (result,) = run(batch.plan([str(album / "a.PNG")], output=None), all_pages=True)
+    assert isinstance(result.error, PictureError)
+    assert "a.PNG cannot be read (input/output error)" in str(result.error)
+
+
 def test_all_pages_of_stdin_are_refused() -> None:
     (result,) = run(batch.plan(["-"], output="x.png"), all_pages=True)
     assert isinstance(result.error, UsageError)

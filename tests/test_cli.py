@@ -305,6 +305,10 @@ def test_one_broken_picture_of_several(
         (["photo.jpg", "-o", "out.gif"], 4, "out.gif"),
         (["photo.jpg", "-o", "photo.jpg/"], 4, "photo.jpg"),
         (["empty.jpg"], 3, "empty.jpg"),
+        (["x" * 300], 3, "file name too long"),
+        (["photo.jpg", "--model", "x" * 300], 5, "no model"),
+        (["photo.jpg", "-o", "x" * 300 + ".png"], 4, "shorter name"),
+        (["photo.jpg", "-o", "x" * 300 + "/"], 4, "file name too long"),
     ],
 )
 def test_one_failure_leaves_with_its_own_code(

@@ -304,8 +304,9 @@ def color_all(jobs: Sequence[Job], *, colorizer: Colorizer, settings: Settings) 
     for job in jobs:
         try:
             count = _count_pages(job, settings=settings)
-        except TinctError as error:
-            yield Result(job.source, job.target, model=colorizer.name, error=error)
+        except (TinctError, OSError) as error:
+            told = _told(error, job) if isinstance(error, OSError) else error
+            yield Result(job.source, job.target, model=colorizer.name, error=told)
             continue
         pages = [None] if count == 1 else range(count)
         for page in pages:
@@ -365,11 +366,17 @@ def _color(
         text = "not enough memory for this picture; close other programs or make it smaller"
         result = replace(result, error=DeviceError(text))
     except OSError as error:
-        what = "stdout" if job.target is None else str(job.target)
-        why = (error.strerror or str(error)).lower()
-        text = f"{what} cannot be written ({why}); check the name and the free space"
-        result = replace(result, error=SaveError(text))
+        result = replace(result, error=_told(error, job))
     return replace(result, seconds=time.perf_counter() - began)
+
+
+def _told(error: OSError, job: Job) -> TinctError:
+    """Word a failure of the system: the input cannot be read, or the result not be written."""
+    why = (error.strerror or str(error)).lower()
+    if job.source is not None and error.filename == str(job.source):
+        return PictureError(f"{job.source} cannot be read ({why}); check its permissions")
+    what = "stdout" if job.target is None else str(job.target)
+    return SaveError(f"{what} cannot be written ({why}); check the name and the free space")
 
 
 def _settled(
@@ -440,5 +447,6 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SaveError(
-            f"the folder {folder} cannot be made ({error.strerror}); choose another with -o"
+            f"the folder {folder} cannot be made ({(error.strerror or str(error)).lower()}); "
+            "choose another with -o"
         ) from error

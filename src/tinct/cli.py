@@ -324,7 +324,7 @@ def _run(words: list[str]) -> int:
 
 def _check_command(word: str) -> None:
     """Raise UsageError when ``word`` is rather a mistyped command than a picture."""
-    if word.startswith("-") or Path(word).suffix or Path(word).exists():
+    if word.startswith("-") or Path(word).suffix or os.path.lexists(word):
         return
     hint = options.meant(word, list(COMMANDS))
     if hint:
