@@ -21,6 +21,7 @@ from PIL import Image
 from made_pictures import XMP, exif_block, gamma, gray_profile, pil_bytes, ramp, tiff_bytes
 from tinct import decode, decode_pillow
 from tinct.errors import PictureError
+from tinct.opened import scaled
 from tinct.jpeg import read_jpeg
 from tinct.photo import PictureWarning, open_photo, page_count
 
@@ -261,3 +262,8 @@ def test_signatures() -> None:
     assert decode.sniff(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic") == "heic"
     assert decode.sniff(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf") == "avif"
     assert set(decode.LOADERS) & set(decode_pillow.PILLOW) == {"tiff"}
+
+
+def test_signaling_nan_is_black() -> None:
+    values = np.array([0x7FA00000, 0x3F800000], np.uint32).view(np.float32)  # NaN and 1
+    np.testing.assert_array_equal(scaled(values, 0, 1), [0, 65535])

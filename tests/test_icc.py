@@ -122,6 +122,8 @@ def test_profiles_made_of_tables_are_left_to_the_module() -> None:
         profile(b"RGB ", {}),
         profile(b"9CLR", {}),
         gray_profile(parametric(1, 2, 0, 1)),
+        gray_profile(parametric(0, -2)),
+        gray_profile(parametric(3, 30000, 30000, 0, 0, 0)),
     ],
     ids=lambda data: f"{len(data)} bytes",
 )

@@ -82,14 +82,18 @@ def _curve(data: bytes, value: NDArray[np.float64]) -> NDArray[np.float64]:
             g, a, b, c, d, e, f = (np.frombuffer(data, ">i4", size, 12) / 65536).tolist() + [
                 0.0
             ] * (7 - size)
+            if g <= 0 or (kind in (1, 2) and a == 0):
+                raise ProfileError("its curve is damaged")
             if kind == 0:
                 return np.asarray(value**g)
             if kind in (1, 2):
-                if a == 0:
-                    raise ProfileError("its curve is damaged")
                 d, e, f, c = -b / a, c, c, 0.0
-            curve = np.clip(a * value + b, 0, None) ** g + e
-            return np.asarray(np.where(value >= d, curve, c * value + f))
+            with np.errstate(over="ignore"):
+                curve = np.clip(a * value + b, 0, None) ** g + e
+            curve = np.where(value >= d, curve, c * value + f)
+            if not np.isfinite(curve).all():
+                raise ProfileError("its curve is damaged")
+            return np.asarray(curve)
     except (KeyError, ValueError, struct.error) as error:
         raise ProfileError("its curve is damaged") from error
     raise ProfileError(f"its curve of type {data[:4]!r} is not known")

@@ -104,7 +104,7 @@ def damaged(name: str, kind: str, why: str) -> str:
 
 def scaled(strip: NDArray[Any], low: float, high: float) -> NDArray[np.uint16]:
     """Stretch values of any kind from ``low``..``high`` to 16 bits; NaN becomes black."""
-    value = np.nan_to_num(
-        (strip.astype(np.float64) - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0
-    )
+    with np.errstate(invalid="ignore", over="ignore"):  # damaged files hold signaling NaN, too
+        value = (strip.astype(np.float64) - low) / (high - low)
+    value = np.nan_to_num(value, nan=0.0, posinf=1.0, neginf=0.0)
     return np.rint(np.clip(value, 0, 1) * 65535).astype(np.uint16)
