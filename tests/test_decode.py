@@ -21,8 +21,8 @@ from PIL import Image
 from made_pictures import XMP, exif_block, gamma, gray_profile, pil_bytes, ramp, tiff_bytes
 from tinct import decode, decode_pillow
 from tinct.errors import PictureError
-from tinct.opened import scaled
 from tinct.jpeg import read_jpeg
+from tinct.opened import scaled
 from tinct.photo import PictureWarning, open_photo, page_count
 
 
