@@ -188,7 +188,9 @@ class Colorizer:
             raise UsageError(f"The strength must lie in 0..{STRONGEST:g}, not {strength:g}.")
         if quality not in QUALITIES:
             raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {quality!r}.")
-        ab, cover = self.propose(picture.gray, hints=hints, quality=quality)
+        ab, cover = self.propose(
+            picture.gray, hints=hints, quality=quality, mirror=quality == "best"
+        )
         return chroma.compose(
             picture.gray, ab, strength=strength, cover=cover, threads=self.threads
         )

@@ -35,6 +35,7 @@ def load() -> Any:
             del os.environ["VIPS_WARNING"]
         else:
             os.environ["VIPS_WARNING"] = asked_for
+    pyvips._to_string = _lenient(pyvips._to_string)
     pyvips.cache_set_max(0)
     return pyvips
 
@@ -83,3 +84,18 @@ def reason(error: Exception) -> str:
     useful = [line for line in lines if line and not line.startswith(("unable to ", "("))]
     text = re.sub(r"^(?:\w+: +)+", "", useful[-1]) if useful else ""
     return text.rstrip(".!")[:160] or "the library below gives no reason"
+
+
+def _lenient(decode: Any) -> Any:
+    """Return pyvips' decoder of messages, for bytes that are not UTF-8 too.
+
+    A damaged file's bytes come along in messages; pyvips would raise inside libvips' callback.
+    """
+
+    def to_string(text: Any) -> Any:
+        try:
+            return decode(text)
+        except UnicodeDecodeError:
+            return "a message that is not UTF-8"
+
+    return to_string

@@ -124,10 +124,10 @@ class Flagship:
     ab_weight: float = 1.0
     bins_weight: float = 0.2
     chroma_weight: float = 1.0
-    temperature: float = 0.5
-    bins_share: float = 0.5
-    gain: float = 1.0
-    calm: float = 0.0
+    temperature: float = 0.45
+    bins_share: float = 0.6
+    gain: float = 1.35
+    calm: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Recipe:
     optimizer: Optimizer = field(default_factory=Optimizer)
     seed: int = 0
     precision: str = "32-true"
-    sizes: tuple[int, int, int] = (192, 256, 384)
+    sizes: tuple[int, int, int] = (160, 192, 256)
     validate_every: int = 500
     save_every: int = 250
     sample_pictures: int = 12
@@ -195,7 +195,7 @@ def flagship_photo_cpu() -> Recipe:
         stages=(
             Stage(size=64, steps=900, batch=96, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
             Stage(size=128, steps=2000, batch=32, lr=1.2e-3, lr_scale=_GENTLE, freeze=_EARLY),
-            Stage(size=192, steps=220, batch=24, lr=4e-4, lr_scale=_GENTLE, freeze=_EARLY),
+            Stage(size=192, steps=140, batch=24, lr=4e-4, lr_scale=_GENTLE, freeze=_EARLY),
         ),
     )
 
