@@ -21,7 +21,7 @@ from tinct.resample import Floats, bicubic, for_each, resample_rows, widen_colum
 Gray = NDArray[np.uint8] | NDArray[np.uint16]
 Edge = Literal["pad", "resize"]
 
-BLOCK = 1024  # side of the square of pixels that one thread takes at a time
+BLOCK = 1024, 4096  # rows and columns that one thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def compose(
 
     def work(corner: tuple[int, int]) -> None:
         top, left = corner
-        bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
+        bottom, right = min(top + BLOCK[0], height), min(left + BLOCK[1], width)
         low, high = vertical.span(top, bottom)
         wide = widen_columns(planes[:, low:high], horizontal, start=left, stop=right)
         step = max(1, STRIP // (right - left))
@@ -178,7 +178,7 @@ def compose(
 
     for_each(
         work,
-        [(y, x) for x in range(0, width, BLOCK) for y in range(0, height, BLOCK)],
+        [(y, x) for x in range(0, width, BLOCK[1]) for y in range(0, height, BLOCK[0])],
         threads=threads,
     )
     return out

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tinct import color
 from tinct.resample import Floats, for_each
 
-STRIP = 1 << 14  # pixels worked on at once: their buffers stay in a core's second-level cache
+STRIP = 1 << 16  # pixels worked on at once: long steps, so that threads seldom wait for each other
 
 TOE = 6 / 29  # below this value of f the inverse of f is a straight line [2]
 TOE_SLOPE = 3 * TOE**2
