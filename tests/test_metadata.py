@@ -121,5 +121,6 @@ def test_resource_blocks() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
 def test_resource_blocks_of_noise(noise: bytes) -> None:
-    metadata.revise_resources(b"8BIM" + noise)
-    metadata.revise_resources(block(1, b"ab") + noise)
+    for resources in (b"8BIM" + noise, block(1, b"ab") + noise):
+        revised = metadata.revise_resources(resources)
+        assert revised is None or revised.startswith(b"8BIM")

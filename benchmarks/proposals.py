@@ -1,0 +1,52 @@
+"""Compare working sizes, ways to reach a multiple, and mirroring, on color pictures.
+
+``python -m benchmarks.proposals FOLDER [--model M] [--limit N]`` prints one JSON line per variant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from typing import Literal
+
+import numpy as np
+
+from tinct import Colorizer, chroma, evaluate
+from tinct.bundle import QUALITIES
+from tinct.subjects import Rgb, Subject
+
+KEYS = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
+Edge = Literal["pad", "resize"]
+EDGES: tuple[Edge, ...] = ("pad", "resize")
+
+
+def main() -> int:
+    """Measure every variant."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.proposals", description=__doc__)
+    parser.add_argument("folder")
+    parser.add_argument("--model", default="photo")
+    parser.add_argument("--limit", type=int, default=150)
+    chosen = parser.parse_args()
+    colorizer = Colorizer(chosen.model)
+    for quality, edge, mirror in itertools.product(QUALITIES, EDGES, (False, True)):
+
+        def painter(
+            subject: Subject, quality: str = quality, edge: Edge = edge, mirror: bool = mirror
+        ) -> Rgb:
+            ab, cover = colorizer.propose(subject.gray, quality=quality, edge=edge, mirror=mirror)
+            return np.asarray(chroma.compose(subject.gray, ab, cover=cover), dtype=np.uint8)
+
+        name = f"{quality}, {edge}{', mirrored' if mirror else ''}"
+        results = evaluate.score(
+            chosen.folder, painter=painter, system=name, limit=chosen.limit, judges=()
+        )
+        row = results.to_json()["rows"]["ours"]
+        print(json.dumps({"variant": name, **{key: round(row[key], 4) for key in KEYS}}))
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
