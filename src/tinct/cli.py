@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tinct.batch import Result
 
 
+MAIN_FIGURES = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
+
+
 def colorize(given: argparse.Namespace) -> int:
     """Color pictures."""
     from tinct import batch
@@ -137,10 +140,11 @@ def _megabytes(path: Path) -> str:
 
 
 def _figures(metrics: dict[str, Any]) -> str:
-    """Return a manifest's numbers as one line."""
+    """Return the figures that tell most as one line; all of them where it has none of these."""
+    told = {name: metrics[name] for name in MAIN_FIGURES if name in metrics} or metrics
     return ", ".join(
         f"{name.replace('_', ' ')} {value:.3g}"
-        for name, value in metrics.items()
+        for name, value in told.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     )
 

@@ -112,6 +112,6 @@ def test_nothing_is_replaced_unasked(bundle: Path, nano_run: Path, tmp_path: Pat
 def test_decoding_can_be_chosen_at_export(nano_run: Path) -> None:
     recipe, net = load_net(nano_run, {"temperature": "0.25", "gain": "1.25"})
     assert recipe.model.temperature == 0.25
-    assert net.join.tolist() == [0.25, recipe.model.bins_share, 1.25]
+    assert net.join.tolist() == pytest.approx([0.25, recipe.model.bins_share, 1.25])
     with pytest.raises(UsageError, match="widths"):
         load_net(nano_run, {"widths": "[1, 1, 1, 1, 1]"})
