@@ -1,6 +1,7 @@
 """Compare working sizes, ways to reach a multiple, and mirroring, on color pictures.
 
-``python -m benchmarks.proposals FOLDER [--model M] [--limit N]`` prints one JSON line per variant.
+``python -m benchmarks.proposals FOLDER [--model M] [--limit N] [--quality Q]`` prints one JSON line
+for each variant.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import argparse
 import itertools
 import json
 import sys
-from typing import Literal
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from tinct.bundle import QUALITIES
 from tinct.subjects import Rgb, Subject
 
 KEYS = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
-Edge = Literal["pad", "resize"]
-EDGES: tuple[Edge, ...] = ("pad", "resize")
+EDGES: tuple[chroma.Edge, ...] = ("pad", "resize", "auto")
 
 
 def main() -> int:
@@ -28,12 +27,17 @@ def main() -> int:
     parser.add_argument("folder")
     parser.add_argument("--model", default="photo")
     parser.add_argument("--limit", type=int, default=150)
+    parser.add_argument("--quality", choices=QUALITIES, help="only this one (default: all three)")
     chosen = parser.parse_args()
     colorizer = Colorizer(chosen.model)
-    for quality, edge, mirror in itertools.product(QUALITIES, EDGES, (False, True)):
+    qualities = [chosen.quality] if chosen.quality else QUALITIES
+    for quality, edge, mirror in itertools.product(qualities, EDGES, (False, True)):
 
         def painter(
-            subject: Subject, quality: str = quality, edge: Edge = edge, mirror: bool = mirror
+            subject: Subject,
+            quality: str = quality,
+            edge: chroma.Edge = edge,
+            mirror: bool = mirror,
         ) -> Rgb:
             ab, cover = colorizer.propose(subject.gray, quality=quality, edge=edge, mirror=mirror)
             return np.asarray(chroma.compose(subject.gray, ab, cover=cover), dtype=np.uint8)

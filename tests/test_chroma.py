@@ -32,9 +32,14 @@ def noise(shape: tuple[int, int], dtype: type = np.uint8, seed: int = 0) -> np.n
 # ------------------------------------------------------------------------------------- way down
 
 
-@given(st.integers(1, 20000), st.integers(1, 20000), st.sampled_from([1, 8, 32]))
-def test_working_shapes_keep_the_aspect(height: int, width: int, multiple: int) -> None:
-    shape = chroma.working_shape(height, width, size=256, multiple_of=multiple, max_long=1024)
+SIDES = st.integers(1, 20000)
+
+
+@given(SIDES, SIDES, st.sampled_from([1, 8, 32]))
+def test_padded_shapes_keep_the_aspect(height: int, width: int, multiple: int) -> None:
+    shape = chroma.working_shape(
+        height, width, size=256, multiple_of=multiple, max_long=1024, edge="pad"
+    )
     short, long = sorted((shape.height, shape.width))
     assert 1 <= short <= 256
     assert long <= 1024
@@ -45,6 +50,49 @@ def test_working_shapes_keep_the_aspect(height: int, width: int, multiple: int) 
     assert (shape.width + shape.right) % multiple == 0
     assert 0 <= shape.bottom < multiple
     assert 0 <= shape.right < multiple
+
+
+@given(SIDES, SIDES, st.sampled_from([1, 8, 32]), st.sampled_from([20, 100, 192, 256]))
+def test_no_side_is_stretched_by_more_than_a_sixth(
+    height: int, width: int, multiple: int, size: int
+) -> None:
+    shape = chroma.working_shape(height, width, size=size, multiple_of=multiple, max_long=1024)
+    scale = min(size / min(height, width), 1024 / max(height, width))
+    for side, found, padding in (
+        (height, shape.height, shape.bottom),
+        (width, shape.width, shape.right),
+    ):
+        exact = max(1.0, side * scale)
+        rounded = 0.5 + 1e-9  # pixels are whole
+        assert abs(found - exact) <= exact / 6 + rounded * 7 / 6
+        assert (found + padding) % multiple == 0
+        if padding:  # as it is, and only because both multiples beside it are too far
+            assert abs(found - exact) <= rounded
+            assert padding < multiple
+            assert padding > found / 6
+            assert found < multiple or found % multiple > found / 6
+
+
+@pytest.mark.parametrize("multiple", [8, 32])
+@pytest.mark.parametrize("size", [160, 192, 256])
+def test_ordinary_pictures_are_not_padded(size: int, multiple: int) -> None:
+    """From five multiples on, the nearest is at most a tenth away."""
+    for height, width in [(3000, 4000), (500, 333), (300, 1000), (1080, 1920), (7, 5)]:
+        shape = chroma.working_shape(height, width, size=size, multiple_of=multiple, max_long=768)
+        assert shape.cover == (1, 1)
+        assert shape.height % multiple == shape.width % multiple == 0
+        stretch = (shape.height / height) / (shape.width / width)
+        assert max(stretch, 1 / stretch) <= 1.1
+
+
+def test_narrow_strips_are_padded_rather_than_stretched() -> None:
+    """A strip of 3 x 900 becomes 768 long and 3 (not 32) wide; 10:1 becomes 768 x 77, not 64."""
+    strip = chroma.working_shape(900, 3, size=192, multiple_of=32, max_long=768)
+    assert strip == chroma.Shape(768, 3, 0, 29)
+    panorama = chroma.working_shape(100, 1000, size=192, multiple_of=32, max_long=768)
+    assert panorama == chroma.Shape(77, 768, 19, 0)
+    dot = chroma.working_shape(1, 1, size=192, multiple_of=32, max_long=768)
+    assert dot == chroma.Shape(192, 192)
 
 
 def test_resizing_to_a_multiple_instead_of_padding() -> None:
@@ -70,7 +118,7 @@ def test_fitting_is_pillows_bicubic_in_lightness(dtype: type, shape: tuple[int, 
 
 
 def test_padding_mirrors_the_picture() -> None:
-    fitted = chroma.fit(noise((50, 70)), size=50, multiple_of=32, max_long=200)
+    fitted = chroma.fit(noise((50, 70)), size=50, multiple_of=32, max_long=200, edge="pad")
     luma, part = fitted.luma[0, 0], fitted.shape
     assert (part.bottom, part.right) == (14, 26)
     np.testing.assert_array_equal(luma[50:], luma[36:50][::-1])

@@ -237,7 +237,7 @@ def test_the_number_of_threads_changes_nothing(tiny: Bundle) -> None:
 def test_edges_and_mirroring_agree_on_what_does_not_depend_on_them(colorizer: Colorizer) -> None:
     gray = np.full((50, 70), 128, np.uint8)
     expected, _ = colorizer.propose(gray)
-    for settings in ({"edge": "resize"}, {"mirror": True}):
+    for settings in ({"edge": "pad"}, {"edge": "resize"}, {"mirror": True}):
         ab, _ = colorizer.propose(gray, **settings)
         np.testing.assert_allclose(ab.mean((1, 2)), expected.mean((1, 2)), atol=1e-3)
     hint = [Point(x=0.2, y=0.5, color=(50, 40, 0), radius=0.1)]

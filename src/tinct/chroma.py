@@ -8,6 +8,7 @@ the result. The rooms behind: :mod:`tinct.resample` (filter), :mod:`tinct.paint`
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,9 @@ from tinct.paint import STRIP, Exact, Painter, Room, choose
 from tinct.resample import Floats, bicubic, for_each, resample_rows, widen_columns
 
 Gray = NDArray[np.uint8] | NDArray[np.uint16]
-Edge = Literal["pad", "resize"]
+Edge = Literal["auto", "pad", "resize"]
+
+MOST_STRETCH = 1 / 6  # of a side; more than that is padded instead
 
 BLOCK = 1024, 4096  # rows and columns that one thread takes at a time
 
@@ -60,7 +63,7 @@ class Fitted:
 
 
 def working_shape(
-    height: int, width: int, *, size: int, multiple_of: int = 1, max_long: int, edge: Edge = "pad"
+    height: int, width: int, *, size: int, multiple_of: int = 1, max_long: int, edge: Edge = "auto"
 ) -> Shape:
     """Return the size at which a model sees a picture of ``height`` x ``width`` pixels.
 
@@ -72,19 +75,25 @@ def working_shape(
         width: columns of the picture, 1 or more.
         size: wanted short side.
         multiple_of: both sides of the model's input are multiples of this.
-        max_long: the largest long side, before padding.
-        edge: "pad" fills up to the next multiple, "resize" squashes to the nearest.
+        max_long: the largest long side, before it is padded or resized to a multiple.
+        edge: "pad" fills a side up to the next multiple; "resize" stretches or squeezes it to the
+            nearest; "auto" resizes where that changes the side by at most a sixth, else pads.
 
     Returns:
         The picture's part and the padding.
     """
     scale = min(size / min(height, width), max_long / max(height, width))
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    if edge == "resize":
-        rows, columns = (
-            max(1, round(side / multiple_of)) * multiple_of for side in (rows, columns)
-        )
+    if edge != "pad":
+        most = MOST_STRETCH if edge == "auto" else math.inf
+        rows, columns = (_to_multiple(side, multiple_of, most=most) for side in (rows, columns))
     return Shape(rows, columns, -rows % multiple_of, -columns % multiple_of)
+
+
+def _to_multiple(side: int, multiple_of: int, *, most: float) -> int:
+    """Return the multiple nearest to ``side``, or ``side`` where that changes it too much."""
+    nearest = max(1, round(side / multiple_of)) * multiple_of
+    return nearest if abs(nearest - side) <= most * side else side
 
 
 def fit(
@@ -93,7 +102,7 @@ def fit(
     size: int,
     multiple_of: int = 1,
     max_long: int,
-    edge: Edge = "pad",
+    edge: Edge = "auto",
     threads: int | None = None,
 ) -> Fitted:
     """Resample a picture to a model's size, with antialiasing, and give its lightness.

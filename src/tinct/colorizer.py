@@ -201,7 +201,7 @@ class Colorizer:
         *,
         hints: Sequence[Point] = (),
         quality: str = "balanced",
-        edge: chroma.Edge = "pad",
+        edge: chroma.Edge = "auto",
         mirror: bool = False,
     ) -> tuple[NDArray[np.float32], tuple[float, float]]:
         """Return what the model proposes, at its own size.
