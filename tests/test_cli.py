@@ -29,7 +29,7 @@ OPTIONS = {
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --json --html --model --quality --device --threads",
-    "train": "-h --help --list --data --out --set --resume",
+    "train": "-h --help --list --data --out --size --set --resume",
     "export": "-h --help -o --output --name --set --overwrite",
 }
 
@@ -131,8 +131,8 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["colorize"], "PICTURE"),
         (["evaluate"], "FOLDER"),
         (["train"], "tinct train --list"),
-        (["train", "flagship-photo-nano"], "--data FOLDER and --out RUN"),
-        (["train", "flagship-photo-nano", "--set", "x"], "'x' is not NAME=VALUE"),
+        (["train", "flagship-photo"], "--data FOLDER and --out RUN"),
+        (["train", "flagship-photo", "--set", "x"], "'x' is not NAME=VALUE"),
         (["export", "run"], "-o/--output"),
         (["a.jpg", "b.jpg", "-o", "-"], "cannot all go to stdout"),
         (["a.jpg", "-o", "-", "--json"], "cannot both go to stdout"),
@@ -154,7 +154,7 @@ def test_a_missing_extra_says_how_to_get_it(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "torch" else object())
-    words = ["train", "flagship-photo-nano", "--data", "x", "--out", "y"]
+    words = ["train", "flagship-photo", "--data", "x", "--out", "y"]
     for command in (words, ["export", "x", "-o", "y"]):
         assert cli.main(command) == 7
         err = capsys.readouterr().err
@@ -164,7 +164,7 @@ def test_a_missing_extra_says_how_to_get_it(
 
 def test_recipes_are_listed(capsys: Captured) -> None:
     assert cli.main(["train", "--list"]) == 0
-    assert "flagship-photo-nano" in capsys.readouterr().out
+    assert "flagship-photo" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -186,10 +186,11 @@ def make_wing(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[Any, ...], di
 
 
 def test_training_gets_what_was_asked(make_wing: list[Any], tmp_path: Path) -> None:
-    words = ["train", "flagship-photo-nano", "--data", "a", "--data", "b=2", "--out", str(tmp_path)]
-    assert cli.main([*words, "--set", "stages.0.steps=3", "--resume"]) == 0
+    words = ["train", "flagship-photo", "--data", "a", "--data", "b=2", "--out", str(tmp_path)]
+    assert cli.main([*words, "--size", "nano", "--set", "stages.0.steps=3", "--resume"]) == 0
     ((recipe, data, out), more) = make_wing[0]
     assert recipe.stages[0].steps == 3
+    assert recipe.size == "nano"
     assert (data, out, more) == (["a", "b=2"], tmp_path, {"resume": True})
 
 

@@ -202,7 +202,7 @@ def train(given: argparse.Namespace) -> int:
         raise UsageError("which recipe? `tinct train --list` names them")
     if not (given.data and given.out):
         raise UsageError("training needs --data FOLDER and --out RUN")
-    recipe = recipes.get(given.recipe, dict(given.set))
+    recipe = recipes.get(given.recipe, dict(given.set), size=given.size)
     _need_train_extra()
     from tinct.train import trainer
 

@@ -314,7 +314,7 @@ def train() -> Parser:
         epilog="""\
 examples:
   tinct train --list
-  tinct train flagship-photo-nano --data pictures --out runs/first
+  tinct train flagship-photo --size nano --data pictures --out runs/first
   tinct train flagship-photo --data a --data b --out runs/big --set stages.0.steps=9000
   tinct train flagship-photo --data a --data b --out runs/big --resume""",
     )
@@ -328,6 +328,12 @@ examples:
         help="a folder of color pictures; may be repeated",
     )
     parser.add_argument("--out", metavar="RUN", help="the folder that keeps the run")
+    parser.add_argument(
+        "--size",
+        choices=("nano", "small", "full"),
+        default="full",
+        help="nano for a test, small for a laptop, full (as published; default) for a GPU",
+    )
     parser.add_argument(
         "--set",
         type=_setting,

@@ -51,5 +51,5 @@ def nano_run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "nano"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINCT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        trainer.train(recipes.get("flagship-photo-nano"), [pictures], out)
+        trainer.train(recipes.get("flagship-photo", size="nano"), [pictures], out)
     return out

@@ -10,7 +10,7 @@ from skimage.color import rgb2lab
 from tinct.errors import TrainingError
 from tinct.train.data import Pictures, ahead, simulate_hints, split_source, to_batch
 from tinct.train.degrade import age
-from tinct.train.recipes import DataRecipe
+from tinct.train.recipe import DataRecipe
 from tinct.train.store import open_store
 
 RECIPE = DataRecipe(short=48, val_share=0.2, val_pictures=8)

@@ -11,7 +11,7 @@ from tinct.train.families.flagship import Attention, FlagshipNet, ShuffleUp, poo
 from tinct.train.task import Batch
 from tinct.train.trainer import build_optimizers, build_task, prepare_stage
 
-NANO = recipes.get("flagship-photo-nano")
+NANO = recipes.get("flagship-photo", size="nano")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_join_mixes_the_heads(net: FlagshipNet) -> None:
 
 
 def test_bins_term_is_cross_entropy_when_all_colors_count_alike() -> None:
-    recipe = recipes.get("flagship-photo-nano", {"model.rarity": "0"})
+    recipe = recipes.get("flagship-photo", {"model.rarity": "0"}, size="nano")
     task = build_task(recipe)
     torch.manual_seed(0)
     logits = torch.randn(2, len(ab_bins()), 3, 3)
@@ -111,7 +111,13 @@ def test_overfits_one_batch() -> None:
     optimizer = build_optimizers(task, NANO)["net"]
     ramp = torch.linspace(0, 100, 32).expand(2, 1, 32, 32).contiguous()
     ab = torch.cat([ramp - 50, 30 - 0.4 * ramp], dim=1)
-    batch = Batch(luma=ramp, lightness=ramp, ab=ab, hint=torch.zeros(2, 4, 32, 32))
+    batch = Batch(
+        luma=ramp,
+        lightness=ramp,
+        ab=ab,
+        hint=torch.zeros(2, 4, 32, 32),
+        rgb=torch.zeros(2, 3, 32, 32),
+    )
     first = last = 0.0
     for _ in range(60):
         for group in optimizer.param_groups:
@@ -136,7 +142,7 @@ def test_groups_cover_every_parameter_once() -> None:
 
 def test_calm_takes_the_rarity_weights_back() -> None:
     """A net that fits rarity-weighted bins perfectly gives the true shares once it is calmed."""
-    recipe = recipes.get("flagship-photo-nano", {"model.calm": "1"})
+    recipe = recipes.get("flagship-photo", {"model.calm": "1"}, size="nano")
     task = build_task(recipe)
     truth = torch.rand(len(ab_bins())) ** 4
     truth = truth / truth.sum()

@@ -7,13 +7,15 @@ import pytest
 
 from tinct.errors import UsageError
 from tinct.train import recipes
+from tinct.train.recipe import SIZES, to_json
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", recipes.names())
-def test_recipe_survives_json(name: str) -> None:
-    recipe = recipes.get(name)
-    assert recipe.name == name
-    assert recipes.from_json(recipes.to_json(recipe)) == recipe
+def test_recipe_survives_json(name: str, size: str) -> None:
+    recipe = recipes.get(name, size=size)
+    assert (recipe.name, recipe.size) == (name, size)
+    assert recipes.from_json(to_json(recipe)) == recipe
 
 
 def test_fields_are_replaced_and_nothing_else() -> None:
@@ -56,7 +58,7 @@ def test_mistakes_are_named(name: str, overrides: dict[str, str], word: str) -> 
 
 
 def test_recipe_of_an_older_version_takes_defaults_for_what_is_new() -> None:
-    held = json.loads(recipes.to_json(recipes.get("flagship-photo")))
+    held = json.loads(to_json(recipes.get("flagship-photo")))
     del held["model"]["calm"]
     del held["data"]["sharp"]
     assert recipes.from_json(json.dumps(held)) == recipes.get("flagship-photo")

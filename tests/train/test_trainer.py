@@ -11,11 +11,11 @@ import torch
 
 from tinct.errors import TrainingError
 from tinct.train import recipes
-from tinct.train.recipes import Stage
+from tinct.train.recipe import Stage
 from tinct.train.rundir import RunDir
 from tinct.train.trainer import Average, Trainer, build_task, learning_rate, prepare_stage, train
 
-NANO = recipes.get("flagship-photo-nano")
+NANO = recipes.get("flagship-photo", size="nano")
 
 
 def test_same_seed_same_weights(pictures: Path, nano_run: Path, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_resumed_run_equals_an_uninterrupted_one(
 def test_resume_wants_the_same_recipe_and_a_run(
     pictures: Path, nano_run: Path, tmp_path: Path
 ) -> None:
-    other = recipes.get("flagship-photo-nano", {"seed": "3"})
+    other = recipes.get("flagship-photo", {"seed": "3"}, size="nano")
     with pytest.raises(TrainingError, match="another recipe"):
         train(other, [pictures], nano_run, resume=True)
     with pytest.raises(TrainingError, match="no run"):
@@ -80,7 +80,9 @@ def test_run_leaves_what_it_promises(nano_run: Path) -> None:
 
 def test_frozen_groups_do_not_move(pictures: Path, tmp_path: Path) -> None:
     recipe = recipes.get(
-        "flagship-photo-nano", {"stages.0.freeze": '["encoder.early"]', "stages.0.steps": "3"}
+        "flagship-photo",
+        {"stages.0.freeze": '["encoder.early"]', "stages.0.steps": "3"},
+        size="nano",
     )
     trainer = Trainer(recipe, data=[pictures], out=tmp_path / "run", resume=False)
     before = {key: value.clone() for key, value in trainer.task.module.state_dict().items()}
@@ -122,7 +124,7 @@ def test_nan_stops_with_the_checkpoint_kept(
 
 
 def test_batch_that_cannot_be_split_is_refused(pictures: Path, tmp_path: Path) -> None:
-    recipe = recipes.get("flagship-photo-nano", {"stages.0.accumulate": "3"})
+    recipe = recipes.get("flagship-photo", {"stages.0.accumulate": "3"}, size="nano")
     with pytest.raises(TrainingError, match="cannot be split"):
         train(recipe, [pictures], tmp_path / "run")
 
@@ -156,12 +158,11 @@ def test_average_follows_the_formula() -> None:
 
 def test_accumulation_equals_one_large_batch(pictures: Path, tmp_path: Path) -> None:
     """Two halves of a batch give the gradient of the whole, normalization statistics aside."""
-    recipe = recipes.get("flagship-photo-nano", {"stages.0.steps": "1"})
+    recipe = recipes.get("flagship-photo", {"stages.0.steps": "1"}, size="nano")
     trainer = Trainer(recipe, data=[pictures], out=tmp_path / "run", resume=False)
     trainer.task.module.eval()
     raw = trainer.pictures.batch(0, 0, size=32, count=4)
     from tinct.train.data import to_batch
-    from tinct.train.task import Batch
 
     batch = to_batch(raw, device=torch.device("cpu"), degraded=0.0)
     net = trainer.task.net
@@ -169,9 +170,7 @@ def test_accumulation_equals_one_large_batch(pictures: Path, tmp_path: Path) -> 
     def gradient(parts: int) -> torch.Tensor:
         net.zero_grad()
         for part in range(parts):
-            piece = Batch(
-                *(p[part::parts] for p in (batch.luma, batch.lightness, batch.ab, batch.hint))
-            )
+            piece = batch.every(part, parts)
             (trainer.task.loss("net", piece)["ab"] / parts).backward()
         return net.to_ab.weight.grad.clone()
 
@@ -186,7 +185,7 @@ from tinct.train import recipes
 from tinct.train.trainer import Trainer
 
 torch.set_num_threads(1)
-recipe = recipes.get("flagship-photo-nano", {"stages.0.steps": "3"})
+recipe = recipes.get("flagship-photo", {"stages.0.steps": "3"}, size="nano")
 first, second = recipe.stages[0], recipe.stages[0]
 import dataclasses
 first = dataclasses.replace(first, freeze=("encoder.early",))

@@ -22,7 +22,7 @@ from torch import Tensor
 from tinct.color import rgb_to_lab
 from tinct.errors import TrainingError
 from tinct.train import degrade
-from tinct.train.recipes import DataRecipe, Stage
+from tinct.train.recipe import DataRecipe, Stage
 from tinct.train.store import Store, open_store
 from tinct.train.task import Batch
 
@@ -237,7 +237,8 @@ def to_batch(raw: RawBatch, *, device: torch.device, degraded: float) -> Batch:
     Returns:
         The batch, float32.
     """
-    lab = rgb_to_lab(raw.rgb.to(device).float() / 255, axis=1).float()
+    rgb = raw.rgb.to(device).float() / 255
+    lab = rgb_to_lab(rgb, axis=1).float()
     mask = raw.hint_mask.to(device).float()
     hint_lab = rgb_to_lab(raw.hint_rgb.to(device).float() / 255, axis=1).float() * mask
     lightness = lab[:, :1].contiguous()
@@ -247,6 +248,7 @@ def to_batch(raw: RawBatch, *, device: torch.device, degraded: float) -> Batch:
         lightness=lightness,
         ab=lab[:, 1:].contiguous(),
         hint=torch.cat([hint_lab, mask], dim=1),
+        rgb=rgb,
     )
 
 

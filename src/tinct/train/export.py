@@ -26,7 +26,7 @@ from torch import Tensor, nn
 import tinct
 from tinct.bundle import Manifest, write_bundle
 from tinct.errors import TrainingError, UsageError
-from tinct.train.recipes import Recipe, replace_fields
+from tinct.train.recipe import Recipe, replace_fields
 from tinct.train.rundir import RunDir
 from tinct.train.trainer import build_task
 

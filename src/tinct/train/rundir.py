@@ -25,7 +25,8 @@ from torch import Tensor
 
 from tinct.color import fit_gamut, lab_to_rgb
 from tinct.errors import TrainingError
-from tinct.train.recipes import Recipe, from_json, to_json
+from tinct.train.recipe import Recipe, to_json
+from tinct.train.recipes import from_json
 
 
 def lab_to_pixels(lab: Tensor) -> NDArray[np.uint8]:

@@ -22,17 +22,27 @@ class Batch:
         ab: float32 (N, 2, H, W), a* and b* of the truth.
         hint: float32 (N, 4, H, W): L*, a*, b* where a color is given, and a 0/1 mask; zeros where
             none is.
+        rgb: float32 (N, 3, H, W), 0..1, sRGB of the truth.
     """
 
     luma: Tensor
     lightness: Tensor
     ab: Tensor
     hint: Tensor
+    rgb: Tensor
+
+    @property
+    def planes(self) -> tuple[Tensor, ...]:
+        """All planes, in the order of the fields."""
+        return self.luma, self.lightness, self.ab, self.hint, self.rgb
+
+    def every(self, number: int, of: int) -> Batch:
+        """Return every ``of``-th picture, beginning with ``number``."""
+        return Batch(*(plane[number::of] for plane in self.planes))
 
     def to(self, device: object) -> Batch:
         """Move all planes to a device."""
-        planes = (self.luma, self.lightness, self.ab, self.hint)
-        return Batch(*(plane.to(device) for plane in planes))  # type: ignore[call-overload]
+        return Batch(*(plane.to(device) for plane in self.planes))  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,9 @@ class Task(Protocol):
     module: nn.Module
     """Everything with weights: ``net`` and what else is trained; saved and resumed as one."""
 
+    takes_hints: bool
+    """Whether ``net`` looks at its second input."""
+
     def players(self) -> list[Player]:
         """Return the players in the order of their turns."""
         ...
@@ -65,6 +78,14 @@ class Task(Protocol):
 
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """Return the named terms, already weighted, whose sum the player minimizes."""
+        ...
+
+    def figures(self, batch: Batch) -> dict[str, Tensor]:
+        """Return scalars to watch that nobody minimizes, such as a critic's accuracy.
+
+        Called without gradients: now and then on a batch of the training, and in evaluation mode on
+        the validation pictures.
+        """
         ...
 
     def predict(self, batch: Batch) -> Tensor:

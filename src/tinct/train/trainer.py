@@ -23,7 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from tinct.errors import TrainingError
 from tinct.train.data import Pictures, split_source, stage_batches, to_batch
-from tinct.train.recipes import Recipe, Stage
+from tinct.train.recipe import Recipe, Stage
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch, Task
 
@@ -260,12 +260,7 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
             parts = stage.accumulate
             for part in range(parts):
-                piece = Batch(
-                    *(
-                        plane[part::parts]
-                        for plane in (batch.luma, batch.lightness, batch.ab, batch.hint)
-                    )
-                )
+                piece = batch.every(part, parts)
                 with self.fabric.no_backward_sync(self.turn, enabled=part < parts - 1):
                     terms = self.turn(player.name, piece)
                     loss = torch.stack(list(terms.values())).sum() / parts

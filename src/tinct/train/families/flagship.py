@@ -26,7 +26,8 @@ from torch.nn import functional as F
 
 from tinct.color import ab_bins, lightness_to_gray
 from tinct.train import backbones
-from tinct.train.recipes import Flagship, Recipe
+from tinct.train.recipe import Recipe
+from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player
 
 AB_LIMIT = 110.0
@@ -202,8 +203,10 @@ class FlagshipNet(nn.Module):
 class FlagshipTask:
     """One player, the network: Huber on ab, cross entropy on the bins with rarity weights."""
 
+    takes_hints = True
+
     def __init__(self, recipe: Recipe) -> None:
-        self.settings = recipe.model
+        self.settings: Flagship = recipe.model
         self.net = FlagshipNet(recipe.model)
         # The running share of each bin in the truth: what "rare" means.
         self.module = nn.ModuleDict({"net": self.net})
@@ -287,6 +290,10 @@ class FlagshipTask:
         """Return the running share of each bin in the truth."""
         value: Tensor = self.module.prior  # type: ignore[assignment]
         return value
+
+    def figures(self, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (nothing to watch)
+        """Return nothing: the loss terms tell all."""
+        return {}
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:

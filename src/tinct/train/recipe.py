@@ -1,19 +1,28 @@
-"""Recipes: everything a training run depends on besides its pictures, as one frozen value.
+"""What a training run depends on besides its pictures, as one frozen value.
 
-A recipe is a plain function that returns a :class:`Recipe`; ``--set stage.field=value`` replaces
-single fields. The resolved recipe is saved beside the weights and never changes afterwards.
+``--set stage.field=value`` replaces single fields of a named recipe (:mod:`tinct.train.recipes`).
+The resolved recipe is saved beside the weights and never changes afterwards.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from tinct.errors import UsageError
+
+Size = Literal["nano", "small", "full"]
+SIZES: tuple[Size, ...] = ("nano", "small", "full")
+SMALL_PICTURES = 12_000
+"""Pictures that every published system sees at size ``small``: one budget for all, so that the
+comparison is between methods."""
+
+
+SCHEDULES = ("cosine", "linear", "constant")
+HINTS = ("points", "patches", "article-patches", "blur", "none")
 
 
 @dataclass(frozen=True)
@@ -27,10 +36,14 @@ class Stage:
         lr: peak learning rate.
         lr_scale: factor on ``lr`` by parameter group.
         freeze: groups that do not move (their normalization layers stay in evaluation mode).
-        warmup: share of the steps in which the learning rate rises; it falls along a half cosine
-            afterwards.
+        warmup: share of the steps in which the learning rate rises.
+        schedule: what it does afterwards: ``cosine`` falls along half a cosine, ``linear`` stays
+            for half of the steps and falls along a line then, ``constant`` stays.
         final: the last learning rate as a share of the peak.
         accumulate: the batch is worked through in this many equal parts.
+        turns: how often a player plays: at every n-th step; at every one if it is not named.
+        patience: the stage ends early when ``val.error`` has not become better for this many looks
+            at the validation pictures; 0 never ends it early.
     """
 
     size: int
@@ -40,8 +53,15 @@ class Stage:
     lr_scale: dict[str, float] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
     warmup: float = 0.05
+    schedule: str = "cosine"
     final: float = 0.02
     accumulate: int = 1
+    turns: dict[str, int] = field(default_factory=dict)
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise UsageError(f"The schedule must be {', '.join(SCHEDULES)}, not {self.schedule!r}.")
 
 
 @dataclass(frozen=True)
@@ -53,11 +73,19 @@ class DataRecipe:
         val_share: share of the pictures held out for validation during training.
         val_pictures: at most this many of them are looked at.
         smallest_crop: the smallest random square, as a share of the short side.
-        unhinted: share of the pictures that come without hints.
+        first: the first n pictures by name train, the next m validate, the next k are left for
+            testing; zeros choose by ``val_share``.
+        hints: what a simulated person gives: ``points`` (and strokes), ``patches`` at random places
+            (and strokes), ``article-patches`` at fixed places, ``blur`` (a blurred map of all
+            colors), or ``none``.
+        unhinted: share of the pictures that come without hints; not for ``blur`` and
+            ``article-patches``, which every picture has.
         most_hints: the largest number of simulated hints.
         sharp: how strongly folders whose pictures must be enlarged are drawn less; 0 switches it
             off.
         degraded: share of the pictures whose luma is aged.
+        lighting: largest relative change of brightness and of contrast.
+        warp: largest shift of a corner by a perspective warp, as a share of the side.
         threads: loading threads.
     """
 
@@ -65,11 +93,19 @@ class DataRecipe:
     val_share: float = 0.01
     val_pictures: int = 256
     smallest_crop: float = 0.65
+    first: tuple[int, int, int] = (0, 0, 0)
+    hints: str = "points"
     unhinted: float = 0.5
     most_hints: int = 12
     sharp: float = 1.5
     degraded: float = 0.3
+    lighting: float = 0.0
+    warp: float = 0.0
     threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.hints not in HINTS:
+            raise UsageError(f"data.hints must be {', '.join(HINTS)}, not {self.hints!r}.")
 
 
 @dataclass(frozen=True)
@@ -78,8 +114,8 @@ class Optimizer:
 
     Attributes:
         betas: decay of the two moments.
-        weight_decay: decoupled weight decay, on matrices and kernels only.
-        clip: largest norm of the gradient.
+        weight_decay: decoupled weight decay, on matrices and kernels only; 0 makes it Adam.
+        clip: largest norm of the gradient; 0 switches clipping off.
         ema: decay of the moving average of the weights, which is what is exported; 0 switches it
             off.
     """
@@ -91,46 +127,6 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
-class Flagship:
-    """The flagship photo network and its losses.
-
-    Attributes:
-        encoder: name of the pretrained encoder.
-        pretrained: start it from ImageNet weights.
-        widths: channels of the decoder at strides 2, 4, 8, 16 and 32.
-        heads: attention heads at stride 16.
-        bin_step: width of an ab bin in Lab units.
-        bin_sigma: softness of the bins' target in Lab units.
-        rebalance: share of the uniform distribution in the rarity weights of the bins (Zhang et al.
-            2016: 0.5).
-        rarity: exponent on those weights; 0 switches them off, 1 is the paper's.
-        ab_weight: factor of the regression term.
-        bins_weight: factor of the classification term.
-        chroma_weight: how much more a colorful pixel counts in the regression term.
-        temperature: of the annealed mean over the bins.
-        bins_share: share of the bins' color in the joined result, the rest being the regressor's.
-        gain: factor on the joined chroma.
-        calm: how much of the rarity weights' effect on the bins is taken back at export, 0 to 1.
-    """
-
-    encoder: str = "efficientnet_lite0"
-    pretrained: bool = True
-    widths: tuple[int, int, int, int, int] = (24, 64, 96, 144, 224)
-    heads: int = 4
-    bin_step: float = 10.0
-    bin_sigma: float = 5.0
-    rebalance: float = 0.5
-    rarity: float = 0.5
-    ab_weight: float = 1.0
-    bins_weight: float = 0.2
-    chroma_weight: float = 1.0
-    temperature: float = 0.45
-    bins_share: float = 0.6
-    gain: float = 1.35
-    calm: float = 0.5
-
-
-@dataclass(frozen=True)
 class Recipe:
     """A whole training run.
 
@@ -138,14 +134,19 @@ class Recipe:
         name: of the recipe.
         family: the module in ``tinct.train.families`` that builds the task.
         task: ``photo`` or ``lineart``.
-        model: the family's own settings.
+        model: the family's own settings, a frozen dataclass.
         stages: in order.
+        size: ``nano`` for a test, ``small`` for a laptop, ``full`` for a GPU.
         data: how folders become batches.
         optimizer: AdamW, clipping, averaging.
         seed: of everything random.
         precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
         sizes: working sizes the exported bundle offers: short side in pixels for fast, balanced,
             best.
+        multiple_of: sides of the exported network's input are multiples of this.
+        limits: smallest and largest value of figures on the validation pictures, such as
+            ``val.error``; see ``limit_looks``.
+        limit_looks: a run whose figures are outside their limits at this many looks in a row stops.
         validate_every: steps between looks at the validation pictures.
         save_every: steps between checkpoints.
         sample_pictures: how many pictures the sample grids show.
@@ -154,99 +155,29 @@ class Recipe:
     name: str
     family: str
     task: str
-    model: Flagship
+    model: Any
     stages: tuple[Stage, ...]
+    size: str = "full"
     data: DataRecipe = field(default_factory=DataRecipe)
     optimizer: Optimizer = field(default_factory=Optimizer)
     seed: int = 0
     precision: str = "32-true"
     sizes: tuple[int, int, int] = (160, 192, 256)
+    multiple_of: int = 32
+    limits: dict[str, tuple[float, float]] = field(default_factory=dict)
+    limit_looks: int = 5
     validate_every: int = 500
     save_every: int = 250
     sample_pictures: int = 12
 
 
-# The first blocks see edges and textures, which do not change when color goes: they stay as
-# ImageNet left them.
-_EARLY = ("encoder.early",)
-_GENTLE = {"encoder.early": 0.1, "encoder.late": 0.1}
-
-
-def flagship_photo() -> Recipe:
-    """Color photographs: breadth of subjects at 64 px, then 128 px, then the working size."""
-    return Recipe(
-        name="flagship-photo",
-        family="flagship",
-        task="photo",
-        model=Flagship(),
-        stages=(
-            Stage(size=64, steps=30_000, batch=128, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
-            Stage(size=128, steps=60_000, batch=64, lr=1.5e-3, lr_scale=_GENTLE),
-            Stage(size=256, steps=20_000, batch=32, lr=5e-4, lr_scale=_GENTLE),
-        ),
-    )
-
-
-def flagship_photo_cpu() -> Recipe:
-    """Color photographs: what two processor cores learn in about an hour and a half."""
-    return dataclasses.replace(
-        flagship_photo(),
-        name="flagship-photo-cpu",
-        stages=(
-            Stage(size=64, steps=900, batch=96, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
-            Stage(size=128, steps=2000, batch=32, lr=1.2e-3, lr_scale=_GENTLE, freeze=_EARLY),
-            Stage(size=192, steps=140, batch=24, lr=4e-4, lr_scale=_GENTLE, freeze=_EARLY),
-        ),
-    )
-
-
-def flagship_photo_nano() -> Recipe:
-    """Color photographs badly but in seconds: for tests and first steps."""
-    return Recipe(
-        name="flagship-photo-nano",
-        family="flagship",
-        task="photo",
-        model=Flagship(pretrained=False, widths=(8, 8, 12, 16, 16), heads=2),
-        stages=(Stage(size=32, steps=20, batch=4, lr=2e-3),),
-        data=DataRecipe(short=48, val_share=0.2, val_pictures=8),
-        validate_every=10,
-        save_every=10,
-        sample_pictures=4,
-    )
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    "flagship-photo": flagship_photo,
-    "flagship-photo-cpu": flagship_photo_cpu,
-    "flagship-photo-nano": flagship_photo_nano,
-}
-
-
-def names() -> list[str]:
-    """Return the names of all recipes."""
-    return list(RECIPES)
-
-
-def get(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
-    """Return a recipe, single fields replaced.
+def replace_fields(recipe: Recipe, overrides: Mapping[str, str]) -> Recipe:
+    """Return a recipe with single fields replaced.
 
     Args:
-        name: one of :func:`names`.
+        recipe: the recipe.
         overrides: dotted field to value, both text; ``stages.0.steps`` reaches into the first
             stage.
-
-    Raises:
-        UsageError: unknown recipe or field, or a value of the wrong type.
-    """
-    if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1)
-        guess = f" Did you mean {near[0]!r}?" if near else f" Choose from {', '.join(RECIPES)}."
-        raise UsageError(f"No recipe is called {name!r}.{guess}")
-    return replace_fields(RECIPES[name](), overrides or {})
-
-
-def replace_fields(recipe: Recipe, overrides: Mapping[str, str]) -> Recipe:
-    """Return a recipe with single fields replaced, as :func:`get` does.
 
     Raises:
         UsageError: an unknown field, or a value of the wrong type.
@@ -298,24 +229,35 @@ def to_json(recipe: Recipe) -> str:
     return json.dumps(dataclasses.asdict(recipe), indent=2)
 
 
-def from_json(text: str) -> Recipe:
-    """Read a recipe back; the inverse of :func:`to_json`."""
-    recipe: Recipe = _build(Recipe, json.loads(text))
+def from_json(text: str, settings: Mapping[str, type]) -> Recipe:
+    """Read a recipe back; the inverse of :func:`to_json`.
+
+    Args:
+        text: a run's ``recipe.json``.
+        settings: the settings' type by family.
+    """
+    held = json.loads(text)
+    recipe: Recipe = _build(Recipe, held, settings[held["family"]])
     return recipe
 
 
-def _build(kind: Any, held: Any) -> Any:
+def _build(kind: Any, held: Any, settings: type | None = None) -> Any:
+    """Build a dataclass from parsed JSON; lists become tuples."""
     hints = get_type_hints(kind)
     parts: dict[str, Any] = {}
     for part in dataclasses.fields(kind):
         if part.name not in held:  # a field younger than the file: its default is what was done
             continue
         value, hint = held[part.name], hints[part.name]
-        if dataclasses.is_dataclass(hint):
+        if part.name == "model" and settings is not None:
+            value = _build(settings, value)
+        elif dataclasses.is_dataclass(hint):
             value = _build(hint, value)
         elif part.name == "stages":
             value = tuple(_build(Stage, stage) for stage in value)
         elif isinstance(value, list):
             value = tuple(value)
+        elif isinstance(value, dict):
+            value = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
         parts[part.name] = value
     return kind(**parts)

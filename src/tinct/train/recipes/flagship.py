@@ -1,0 +1,97 @@
+"""The flagship photo network: its settings and recipes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tinct.train.recipe import DataRecipe, Recipe, Size, Stage
+
+
+@dataclass(frozen=True)
+class Flagship:
+    """The flagship photo network and its losses.
+
+    Attributes:
+        encoder: name of the pretrained encoder.
+        pretrained: start it from ImageNet weights.
+        widths: channels of the decoder at strides 2, 4, 8, 16 and 32.
+        heads: attention heads at stride 16.
+        bin_step: width of an ab bin in Lab units.
+        bin_sigma: softness of the bins' target in Lab units.
+        rebalance: share of the uniform distribution in the rarity weights of the bins (Zhang et al.
+            2016: 0.5).
+        rarity: exponent on those weights; 0 switches them off, 1 is the paper's.
+        ab_weight: factor of the regression term.
+        bins_weight: factor of the classification term.
+        chroma_weight: how much more a colorful pixel counts in the regression term.
+        temperature: of the annealed mean over the bins.
+        bins_share: share of the bins' color in the joined result, the rest being the regressor's.
+        gain: factor on the joined chroma.
+        calm: how much of the rarity weights' effect on the bins is taken back at export, 0 to 1.
+    """
+
+    encoder: str = "efficientnet_lite0"
+    pretrained: bool = True
+    widths: tuple[int, int, int, int, int] = (24, 64, 96, 144, 224)
+    heads: int = 4
+    bin_step: float = 10.0
+    bin_sigma: float = 5.0
+    rebalance: float = 0.5
+    rarity: float = 0.5
+    ab_weight: float = 1.0
+    bins_weight: float = 0.2
+    chroma_weight: float = 1.0
+    temperature: float = 0.45
+    bins_share: float = 0.6
+    gain: float = 1.35
+    calm: float = 0.5
+
+
+SETTINGS = Flagship
+
+# The first blocks see edges and textures, which do not change when color goes: they stay as
+# ImageNet left them.
+_EARLY = ("encoder.early",)
+_GENTLE = {"encoder.early": 0.1, "encoder.late": 0.1}
+
+_STAGES: dict[Size, tuple[Stage, ...]] = {
+    "full": (
+        Stage(size=64, steps=30_000, batch=128, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
+        Stage(size=128, steps=60_000, batch=64, lr=1.5e-3, lr_scale=_GENTLE),
+        Stage(size=256, steps=20_000, batch=32, lr=5e-4, lr_scale=_GENTLE),
+    ),
+    "small": (
+        Stage(size=64, steps=900, batch=96, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
+        Stage(size=128, steps=2000, batch=32, lr=1.2e-3, lr_scale=_GENTLE, freeze=_EARLY),
+        Stage(size=192, steps=140, batch=24, lr=4e-4, lr_scale=_GENTLE, freeze=_EARLY),
+    ),
+    "nano": (Stage(size=32, steps=20, batch=4, lr=2e-3),),
+}
+
+
+def flagship_photo(size: Size) -> Recipe:
+    """Color photographs: breadth of subjects at 64 px, then 128 px, then the working size.
+
+    ``small`` is what two processor cores learn in about an hour and a half.
+    """
+    recipe = Recipe(
+        name="flagship-photo",
+        family="flagship",
+        task="photo",
+        model=Flagship(),
+        stages=_STAGES[size],
+        size=size,
+    )
+    if size != "nano":
+        return recipe
+    return replace(
+        recipe,
+        model=Flagship(pretrained=False, widths=(8, 8, 12, 16, 16), heads=2),
+        data=DataRecipe(short=48, val_share=0.2, val_pictures=8),
+        validate_every=10,
+        save_every=10,
+        sample_pictures=4,
+    )
+
+
+RECIPES = {"flagship-photo": flagship_photo}
