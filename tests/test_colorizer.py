@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from skimage.color import rgb2lab
+from skimage.color import lab2rgb, rgb2lab
 
 import tinct
 from tinct import photo
@@ -21,7 +21,7 @@ from tinct.bundle import Bundle
 from tinct.colorizer import Colorizer
 from tinct.errors import ModelError, PictureError, SaveError, UsageError
 from tinct.hints import Point
-from tiny_models import A, B, make_bundle
+from tiny_models import A, B, make_bundle, make_copier
 
 
 @pytest.fixture(scope="module")
@@ -247,9 +247,58 @@ def test_edges_and_mirroring_agree_on_what_does_not_depend_on_them(colorizer: Co
     np.testing.assert_allclose(mirrored, plain, atol=1e-3)
 
 
-def test_painting_models_are_refused_clearly(tiny_lab: Bundle) -> None:
-    with pytest.raises(ModelError, match="paints whole pictures"):
-        Colorizer(tiny_lab.path)
+def test_a_photograph_keeps_its_lightness_under_a_painting_model(
+    colorizer: Colorizer, tiny_lab: Bundle
+) -> None:
+    painting = Colorizer(tiny_lab.path)
+    for size in ((40, 60), (200, 90)):
+        for quality in ("balanced", "best"):
+            np.testing.assert_array_equal(
+                painting(ramp(*size), quality=quality), colorizer(ramp(*size), quality=quality)
+            )
+
+
+def lines(height: int, width: int, dtype: type = np.uint8) -> np.ndarray:
+    """Return white paper with a gray and a black line."""
+    paper = np.full((height, width), np.iinfo(dtype).max, dtype)
+    paper[height // 3] = 0
+    paper[:, width // 2] //= 2
+    return paper
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_line_art_is_painted_as_the_model_says(tmp_path: Path, dtype: type) -> None:
+    task = {"task": "lineart", "sizes": dict.fromkeys(("fast", "balanced", "best"), 64)}
+    painter = Colorizer(make_copier(tmp_path / "art", color=(6, -8), **task).path)
+    gray = ramp(64, 96, dtype)
+    lab = rgb2lab(np.repeat(gray[..., None] / np.iinfo(dtype).max, 3, -1))
+    expected = lab2rgb(lab + np.array([0, 6, -8])) * np.iinfo(dtype).max
+    step = 1 if dtype == np.uint8 else 40
+    assert np.abs(painter(gray) - expected).max() <= step
+    for quality in ("fast", "best"):
+        np.testing.assert_array_equal(painter(gray, quality=quality), painter(gray))
+    without = painter(gray, strength=0).astype(int)
+    assert np.ptp(without, axis=-1).max() == 0
+    assert np.abs(without[..., 0] - gray).max() <= step
+
+
+def test_line_art_may_keep_its_lightness(tmp_path: Path, tiny: Bundle) -> None:
+    art = Colorizer(make_bundle(tmp_path / "art", task="lineart").path)
+    np.testing.assert_array_equal(art(lines(90, 70)), Colorizer(tiny.path)(lines(90, 70)))
+
+
+@pytest.mark.parametrize("predicts", ["ab", "lab"])
+@pytest.mark.parametrize("task", ["photo", "lineart"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (60, 600), (1000, 100), (255, 257)])
+def test_a_large_multiple(tmp_path: Path, size: tuple[int, int], task: str, predicts: str) -> None:
+    same = {"sizes": dict.fromkeys(("fast", "balanced", "best"), 256), "multiple_of": 256}
+    bundle = make_copier(
+        tmp_path / "art", predicts=predicts, color=(5, 5), task=task, max_long=512, **same
+    )
+    found = Colorizer(bundle.path)(np.full(size, 180, np.uint8))
+    lightness = rgb2lab(np.full((1, 1, 3), 180 / 255))[0, 0, 0]
+    expected = np.rint(lab2rgb(np.array([[[lightness, 5, 5]]])) * 255)
+    assert np.abs(found - expected).max() <= 1
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from tinct import engine
 from tinct.bundle import Bundle
 from tinct.engine import Engine
 from tinct.errors import DeviceError, ModelError, UsageError
-from tiny_models import make_bundle
+from tiny_models import make_bundle, make_copier
 
 
 def inputs(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -52,6 +53,20 @@ def test_no_hint_is_zeros(tiny: Bundle) -> None:
     model = Engine(tiny)
     np.testing.assert_array_equal(model.run(luma).ab, model.run(luma, hint * 0).ab)
     assert np.abs(model.run(luma).ab - model.run(luma, hint).ab).max() > 1
+
+
+def test_a_model_without_hints_may_take_luma_alone(tmp_path: Path) -> None:
+    bundle = make_copier(tmp_path / "deaf", color=(7, -9))
+    luma, hint = inputs(2, 16, 24)
+    for given in (None, hint):
+        lab = Engine(bundle).run(luma, given).lab
+        assert lab is not None
+        np.testing.assert_allclose(lab[:, 0], luma[:, 0], atol=1e-5)
+        np.testing.assert_allclose(lab[:, 1], 7, atol=1e-5)
+        np.testing.assert_allclose(lab[:, 2], -9, atol=1e-5)
+    hearing = dataclasses.replace(bundle.manifest, takes_hints=True)
+    with pytest.raises(ModelError, match=r"takes \['luma'\].*needs luma and hint"):
+        Engine(Bundle(bundle.path, hearing, ""))
 
 
 def test_bins_come_only_when_asked_for(tiny_bins: Bundle) -> None:

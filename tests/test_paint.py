@@ -12,7 +12,7 @@ def test_the_kept_share_of_chroma() -> None:
     level = rng.uniform(4, 254, 4000).astype(np.float32)
     hue = rng.uniform(-np.pi, np.pi, 4000)
     a, b = (200 * np.cos(hue)).astype(np.float32), (200 * np.sin(hue)).astype(np.float32)
-    found = 200 * paint._kept(level, a, b)
+    found = 200 * paint.kept_chroma(level, a, b)
     largest = color.max_chroma(color.gray_to_lightness(level / 255.0), hue)
     assert np.abs(found - largest).mean() < 0.2
     assert np.percentile(found - largest, 99) < 0.6
@@ -20,4 +20,4 @@ def test_the_kept_share_of_chroma() -> None:
 
 def test_gray_keeps_all_of_no_chroma() -> None:
     zero = np.zeros(3, np.float32)
-    np.testing.assert_array_equal(paint._kept(np.float32([1, 128, 254]), zero, zero), 1)
+    np.testing.assert_array_equal(paint.kept_chroma(np.float32([1, 128, 254]), zero, zero), 1)

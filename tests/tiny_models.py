@@ -1,7 +1,7 @@
 """Bundles small enough to make in a test: the graph contract without any training.
 
 The proposed color is a straight line of lightness, ``A`` and ``B``, replaced by the hints where
-there are any; everything at half the size of the input.
+there are any; everything at half the size of the input. :func:`copier` gives what it is given.
 """
 
 from __future__ import annotations
@@ -87,6 +87,29 @@ def graph(*, predicts: str = "ab", bins: bool = False, broken: str = "") -> byte
     return bytes(model.SerializeToString())
 
 
+def copier(*, predicts: str = "lab", color: tuple[float, float] = (0.0, 0.0)) -> bytes:
+    """Return a graph that takes ``luma`` alone and gives one a*, b* everywhere, at full size.
+
+    With "lab" the lightness is the input's.
+    """
+    slopes, starts = [1.0, 0.0, 0.0], [0.0, *color]
+    count = len(slopes) if predicts == "lab" else 2
+    shape = (count, 1, 1, 1)
+    constants = [
+        _float("slopes", *slopes[-count:], shape=shape),
+        _float("starts", *starts[-count:], shape=(count,)),
+    ]
+    node = helper.make_node("Conv", ["luma", "slopes", "starts"], [predicts])
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", channels, "H", "W"])
+        for name, channels in (("luma", 1), (predicts, count))
+    ]
+    made = helper.make_graph([node], "copier", ends[:1], ends[1:], constants)
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
 def manifest(model: bytes, **changes: Any) -> Manifest:
     """Return a manifest that fits ``model``."""
     fields: dict[str, Any] = {
@@ -117,3 +140,16 @@ def make_bundle(
     model = graph(predicts=predicts, bins=bins, broken=broken)
     fields = {"predicts": predicts, "ab_bins": BINS if bins else [], **changes}
     return write_bundle(folder, model, manifest(model, **fields), "# tiny\n")
+
+
+def make_copier(
+    folder: Path,
+    *,
+    predicts: str = "lab",
+    color: tuple[float, float] = (0.0, 0.0),
+    **changes: Any,
+) -> Bundle:
+    """Write a bundle of :func:`copier`; ``changes`` are fields of its manifest."""
+    model = copier(predicts=predicts, color=color)
+    fields = {"predicts": predicts, "takes_hints": False, **changes}
+    return write_bundle(folder, model, manifest(model, **fields), "# copier\n")

@@ -2,7 +2,8 @@
 
 Whatever the make wing produces, the use wing runs; nothing else passes between them. The graph
 takes ``luma`` float32 (N, 1, H, W), L* 0..100, and ``hint`` float32 (N, 4, H, W): L*, a*, b* and a
-0/1 mask, zeros where there is no hint; H and W are multiples of ``multiple_of``. It gives ``ab``
+0/1 mask, zeros where there is no hint; H and W are multiples of ``multiple_of``. A graph that takes
+no hints may have ``luma`` alone. It gives ``ab``
 (N, 2, H/s, W/s) in Lab units for an integer s, or ``lab`` (N, 3, H/s, W/s), and perhaps ``bins``
 (N, K, H/4, W/4), logits over the manifest's ab bins.
 
@@ -47,7 +48,7 @@ class Manifest:
         sizes: short side in pixels at which the model works, for ``fast``, ``balanced``, ``best``.
         multiple_of: both sides of the input are multiples of this.
         max_long: the largest long side of the input.
-        takes_hints: whether the hint planes have an effect.
+        takes_hints: whether the hint planes have an effect; without, the graph needs no ``hint``.
         ab_bins: centers a*, b* of the bins, in the order of ``bins``; empty without that output.
         sha256: of ``model.onnx``, hexadecimal.
         parameters: how many numbers were learned.

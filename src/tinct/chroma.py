@@ -16,15 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct import color
-from tinct.paint import STRIP, Exact, Painter, Room, choose
-from tinct.resample import Floats, bicubic, for_each, resample_rows, widen_columns
+from tinct.paint import Exact, Painter, Room, choose
+from tinct.resample import Floats, Work, bicubic, resample_rows, spread
 
 Gray = NDArray[np.uint8] | NDArray[np.uint16]
 Edge = Literal["auto", "pad", "resize"]
 
 MOST_STRETCH = 1 / 6  # of a side; more than that is padded instead
-
-BLOCK = 1024, 4096  # rows and columns that one thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -156,38 +154,19 @@ def compose(
     Returns:
         sRGB (H, W, 3), the dtype of ``gray``.
     """
-    height, width = gray.shape
     codes = int(np.iinfo(gray.dtype).max) + 1
-    out = np.empty((height, width, 3), gray.dtype)
-    rows, columns = ab.shape[1] * cover[0], ab.shape[2] * cover[1]
-    vertical = bicubic(height, ab.shape[1], length=rows)
-    horizontal = bicubic(width, ab.shape[2], length=columns)
+    out = np.empty((*gray.shape, 3), gray.dtype)
     ab = ab * np.float32(strength)
     painter: Painter = Exact(codes)
-    if rows <= height and columns <= width:
+    if ab.shape[1] * cover[0] <= gray.shape[0] and ab.shape[2] * cover[1] <= gray.shape[1]:
         painter = choose(codes, ab, pixels=gray.size, threads=threads)
     scale, offset = (
         np.array(v, np.float32)[:, None, None] for v in (painter.scale, painter.offset)
     )
-    planes = ab * scale + offset
 
-    def work(corner: tuple[int, int]) -> None:
-        top, left = corner
-        bottom, right = min(top + BLOCK[0], height), min(left + BLOCK[1], width)
-        low, high = vertical.span(top, bottom)
-        wide = widen_columns(planes[:, low:high], horizontal, start=left, stop=right)
-        step = max(1, STRIP // (right - left))
-        room = Room(step * (right - left))
-        for start in range(top, bottom, step):
-            stop = min(start + step, bottom)
-            first, last = vertical.span(start, stop)
-            tall = np.matmul(vertical.block(start, stop), wide[:, first - low : last - low])
-            part = slice(start, stop), slice(left, right)
-            painter.paint(gray[part], tall, out[part], room)
+    def begin(pixels: int) -> Work:
+        room = Room(pixels)
+        return lambda part, planes: painter.paint(gray[part], planes, out[part], room)
 
-    for_each(
-        work,
-        [(y, x) for x in range(0, width, BLOCK[1]) for y in range(0, height, BLOCK[0])],
-        threads=threads,
-    )
+    spread(ab * scale + offset, gray.shape, cover=cover, begin=begin, threads=threads)
     return out

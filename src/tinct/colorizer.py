@@ -1,7 +1,8 @@
 """Color pictures: the only room that knows the order of the steps.
 
-``picture -> photo -> chroma.fit -> engine.run -> chroma.compose -> picture``. Every front end calls
-:class:`Colorizer` and re-implements nothing.
+``picture -> photo -> chroma.fit -> engine.run -> chroma.compose -> picture``; for line art that a
+model paints, :func:`tinct.painting.paint_drawing` takes the place of ``compose``. Every front end
+calls :class:`Colorizer` and re-implements nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinct
-from tinct import chroma, hints, photo
+from tinct import chroma, hints, painting, photo
 from tinct.atomic import check_target
 from tinct.bundle import QUALITIES, find_bundle, verify
 from tinct.engine import Engine
-from tinct.errors import ModelError, UsageError
+from tinct.errors import UsageError
 from tinct.hints import Point
 from tinct.photo import Note, Photo, PictureWarning
 
@@ -49,12 +50,6 @@ class Colorizer:
         self, model: str | Path = "photo", *, device: str = "auto", threads: int | None = None
     ) -> None:
         self.bundle = find_bundle(model)
-        manifest = self.bundle.manifest
-        if manifest.predicts != "ab":
-            raise ModelError(
-                f"The model {manifest.name!r} paints whole pictures (lab), which this tinct "
-                "cannot compose; choose a model that predicts ab."
-            )
         verify(self.bundle)
         self.engine = Engine(self.bundle, device=device, threads=threads)
         self.threads = threads
@@ -63,6 +58,12 @@ class Colorizer:
     def name(self) -> str:
         """The model's name."""
         return self.bundle.manifest.name
+
+    @property
+    def paints(self) -> bool:
+        """Whether the model paints lightness too, which it may do to line art."""
+        manifest = self.bundle.manifest
+        return manifest.task == "lineart" and manifest.predicts == "lab"
 
     @property
     def note(self) -> Note:
@@ -188,6 +189,16 @@ class Colorizer:
             raise UsageError(f"The strength must lie in 0..{STRONGEST:g}, not {strength:g}.")
         if quality not in QUALITIES:
             raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {quality!r}.")
+        if self.paints:  # two paintings, one of them mirrored, would have no mean worth showing
+            lab, fitted = self._predict(picture.gray, hints=hints, quality=quality)
+            return painting.paint_drawing(
+                picture.gray,
+                lab,
+                fitted.luma[0, 0],
+                strength=strength,
+                cover=fitted.shape.cover,
+                threads=self.threads,
+            )
         ab, cover = self.propose(
             picture.gray, hints=hints, quality=quality, mirror=quality == "best"
         )
@@ -204,7 +215,7 @@ class Colorizer:
         edge: chroma.Edge = "auto",
         mirror: bool = False,
     ) -> tuple[NDArray[np.float32], tuple[float, float]]:
-        """Return what the model proposes, at its own size.
+        """Return the colors that the model proposes, at its own size.
 
         Args:
             gray: uint8 or uint16 (H, W), sRGB-encoded.
@@ -223,6 +234,21 @@ class Colorizer:
             DeviceError: the device ran out of memory.
             ModelError: the model failed.
         """
+        proposal, fitted = self._predict(
+            gray, hints=hints, quality=quality, edge=edge, mirror=mirror
+        )
+        return proposal[-2:], fitted.shape.cover
+
+    def _predict(
+        self,
+        gray: NDArray[Any],
+        *,
+        hints: Sequence[Point],
+        quality: str,
+        edge: chroma.Edge = "auto",
+        mirror: bool = False,
+    ) -> tuple[NDArray[np.float32], chroma.Fitted]:
+        """Return the model's (2 or 3, h, w), whichever it predicts, and what it has seen."""
         manifest = self.bundle.manifest
         if hints and not manifest.takes_hints:
             raise UsageError(f"The model {manifest.name!r} takes no hints; leave them out.")
@@ -236,20 +262,21 @@ class Colorizer:
             threads=self.threads,
         )
         planes = _planes(hints, fitted) if hints else None
-        ab = self._ab(fitted.luma, planes)
+        proposal = self._run(fitted.luma, planes)
         if mirror:
             turned = None if planes is None else np.ascontiguousarray(planes[..., ::-1])
-            other = self._ab(np.ascontiguousarray(fitted.luma[..., ::-1]), turned)
-            ab = (ab + other[..., ::-1]) * np.float32(0.5)
-        return ab, fitted.shape.cover
+            other = self._run(np.ascontiguousarray(fitted.luma[..., ::-1]), turned)
+            proposal = (proposal + other[..., ::-1]) * np.float32(0.5)
+        return proposal, fitted
 
-    def _ab(
+    def _run(
         self, luma: NDArray[np.float32], planes: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
-        """Return the model's a*, b* (2, h, w)."""
+        """Return what the model predicts for one picture."""
         prediction = self.engine.run(luma, planes)
-        assert prediction.ab is not None
-        first: NDArray[np.float32] = prediction.ab[0]
+        proposal = prediction.lab if prediction.ab is None else prediction.ab
+        assert proposal is not None
+        first: NDArray[np.float32] = proposal[0]
         return first
 
 

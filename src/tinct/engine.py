@@ -131,11 +131,15 @@ class Engine:
             )
         self.manifest = bundle.manifest
         self._outputs = {output.name for output in self._session.get_outputs()}
-        inputs = {value.name for value in self._session.get_inputs()}
-        if inputs != {"luma", "hint"} or self.manifest.predicts not in self._outputs:
+        self._inputs = {value.name for value in self._session.get_inputs()}
+        wanted_inputs = [{"luma", "hint"}]
+        if not self.manifest.takes_hints:
+            wanted_inputs.append({"luma"})
+        if self._inputs not in wanted_inputs or self.manifest.predicts not in self._outputs:
+            needed = "luma and hint" if self.manifest.takes_hints else "luma"
             raise ModelError(
-                f"The model in {str(bundle.path)!r} takes {sorted(inputs)} and gives "
-                f"{sorted(self._outputs)}; tinct needs luma and hint to {self.manifest.predicts}."
+                f"The model in {str(bundle.path)!r} takes {sorted(self._inputs)} and gives "
+                f"{sorted(self._outputs)}; tinct needs {needed} to {self.manifest.predicts}."
             )
 
     @property
@@ -148,7 +152,8 @@ class Engine:
 
         Args:
             luma: float32 (N, 1, H, W), L* 0..100; H and W multiples of the manifest's.
-            hint: float32 (N, 4, H, W): L*, a*, b*, mask; None for no hints.
+            hint: float32 (N, 4, H, W): L*, a*, b*, mask; None for no hints. Without effect on a
+                model that takes none.
             bins: also give the distribution over ab bins, if the model has one.
 
         Returns:
@@ -162,13 +167,15 @@ class Engine:
         multiple = self.manifest.multiple_of
         assert height % multiple == 0, (height, multiple)
         assert width % multiple == 0, (width, multiple)
-        if hint is None:
-            hint = np.zeros((count, 4, height, width), np.float32)
+        given = {"luma": luma}
+        if "hint" in self._inputs:
+            none = (count, 4, height, width)
+            given["hint"] = np.zeros(none, np.float32) if hint is None else hint
         names = [self.manifest.predicts]
         if bins and "bins" in self._outputs:
             names.append("bins")
         try:
-            values = self._session.run(names, {"luma": luma, "hint": hint})
+            values = self._session.run(names, given)
         except Exception as error:  # the runtime's errors share no base class
             raise _explain(error) from error
         found = dict(zip(names, values, strict=True))

@@ -18,9 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct import color
-from tinct.resample import Floats, for_each
-
-STRIP = 1 << 16  # pixels worked on at once: long steps, so that threads seldom wait for each other
+from tinct.resample import STRIP, Floats, for_each
 
 TOE = 6 / 29  # below this value of f the inverse of f is a straight line [2]
 TOE_SLOPE = 3 * TOE**2
@@ -83,7 +81,7 @@ class Painter(Protocol):
 
 
 @lru_cache(maxsize=2)
-def _lightness_table(codes: int) -> tuple[Floats, Floats]:
+def lightness_table(codes: int) -> tuple[Floats, Floats]:
     """Return fy and linear light of every sRGB code."""
     gray = np.arange(codes) / (codes - 1)
     fy = (color.gray_to_lightness(gray) + 16) / 116
@@ -91,7 +89,7 @@ def _lightness_table(codes: int) -> tuple[Floats, Floats]:
 
 
 @lru_cache(maxsize=2)
-def _code_table(codes: int) -> NDArray[Any]:
+def code_table(codes: int) -> NDArray[Any]:
     """Return the sRGB code of linear light at evenly spaced square roots 0..1.
 
     The square root is close to sRGB's curve, so that evenly spaced entries are fine everywhere:
@@ -102,8 +100,8 @@ def _code_table(codes: int) -> NDArray[Any]:
     return encoded.astype(np.uint16 if codes > 256 else np.uint8)
 
 
-def _f_inverse(t: Floats, spare: Floats) -> None:
-    """Replace ``t`` by t^3, and below the toe by its tangent [2]."""
+def f_inverse(t: Floats, spare: Floats) -> None:
+    """Replace ``t`` by t^3, and below the toe by its tangent [2]; ``spare`` is a buffer."""
     if t.min() >= TOE:
         np.multiply(t, t, out=spare)
         np.multiply(t, spare, out=t)
@@ -117,20 +115,20 @@ def _f_inverse(t: Floats, spare: Floats) -> None:
     t += below
 
 
-def _linear(fy: Floats, light: Floats, x: Floats, z: Floats, room: Room) -> Floats:
+def linear_rgb(fy: Floats, light: Floats, x: Floats, z: Floats, room: Room) -> Floats:
     """Return linear RGB (3, N) in ``room``, from fy, its light, x = fx - fy, z = fz - fy [2]."""
     count = fy.size
     xyz = room.xyz[: 3 * count].reshape(3, count)
     spare = room.spare[:count]
     np.add(x, fy, out=xyz[0])
-    _f_inverse(xyz[0], spare)
+    f_inverse(xyz[0], spare)
     np.copyto(xyz[1], light)
     np.add(z, fy, out=xyz[2])
-    _f_inverse(xyz[2], spare)
+    f_inverse(xyz[2], spare)
     return np.matmul(_LAB_TO_RGB, xyz, out=room.rgb[: 3 * count].reshape(3, count))
 
 
-def _outside(rgb: Floats) -> NDArray[np.bool_]:
+def outside(rgb: Floats) -> NDArray[np.bool_]:
     """Tell which colors of linear RGB (3, N) sRGB cannot show."""
     low = np.minimum(np.minimum(rgb[0], rgb[1]), rgb[2])
     high = np.maximum(np.maximum(rgb[0], rgb[1]), rgb[2])
@@ -149,7 +147,7 @@ def _limits() -> Floats:
     a = np.copysign(1 - np.abs(b), 1 - turn)
     a, b = a / np.hypot(a, b), b / np.hypot(a, b)
     x, z = np.repeat(a / np.float32(500), 256), np.repeat(b / np.float32(-200), 256)
-    fy, light = (np.tile(table, HUES) for table in _lightness_table(256))
+    fy, light = (np.tile(table, HUES) for table in lightness_table(256))
     limit = np.zeros(fy.size, np.float32)
     for start in range(0, fy.size, STRIP):
         part = slice(start, start + STRIP)
@@ -157,8 +155,8 @@ def _limits() -> Floats:
         low, step = limit[part], np.float32(LARGEST / 2)
         for _ in range(HALVINGS):
             tried = low + step
-            low += step * ~_outside(
-                _linear(fy[part], light[part], x[part] * tried, z[part] * tried, room)
+            low += step * ~outside(
+                linear_rgb(fy[part], light[part], x[part] * tried, z[part] * tried, room)
             )
             step /= np.float32(2)
     return np.pad(
@@ -173,7 +171,7 @@ def _hue(a: Floats, b: Floats) -> Floats:
     return np.asarray((turn + 1) * np.float32(HUES / 4))
 
 
-def _kept(level: Floats, a: Floats, b: Floats) -> Floats:
+def kept_chroma(level: Floats, a: Floats, b: Floats) -> Floats:
     """Return the share 0..1 of a color's chroma that sRGB can show.
 
     Args:
@@ -199,6 +197,26 @@ def _kept(level: Floats, a: Floats, b: Floats) -> Floats:
     return np.asarray(np.minimum(share, 1).astype(np.float32))
 
 
+def write_codes(
+    rgb: Floats, codes: NDArray[Any], out: NDArray[Any], index: NDArray[np.intp]
+) -> None:
+    """Encode linear RGB (3, N), which is overwritten, into ``out`` (rows, columns, 3).
+
+    Args:
+        rgb: linear light; what lies outside 0..1 is clipped.
+        codes: from :func:`code_table`.
+        out: N pixels.
+        index: N buffers.
+    """
+    np.maximum(rgb, 0, out=rgb)
+    np.sqrt(rgb, out=rgb)
+    rgb *= np.float32(codes.size - 1)
+    rgb += np.float32(0.5)
+    for channel in range(3):
+        np.copyto(index, rgb[channel], casting="unsafe")
+        out[..., channel] = np.take(codes, index, mode="clip").reshape(out.shape[:2])
+
+
 class Exact:
     """Calculate every pixel."""
 
@@ -206,8 +224,8 @@ class Exact:
     offset = (0.0, 0.0)
 
     def __init__(self, codes: int) -> None:
-        self._fy, self._light = _lightness_table(codes)
-        self._codes = _code_table(codes)
+        self._fy, self._light = lightness_table(codes)
+        self._codes = code_table(codes)
         self._level = np.float32(255 / (codes - 1))
 
     def paint(self, gray: NDArray[Any], ab: Floats, out: NDArray[Any], room: Room) -> None:
@@ -217,19 +235,13 @@ class Exact:
         np.copyto(index.reshape(gray.shape), gray)
         fy = np.take(self._fy, index, mode="clip")
         light = np.take(self._light, index, mode="clip")
-        rgb = _linear(fy, light, x, z, room)
+        rgb = linear_rgb(fy, light, x, z, room)
         if rgb.min() < -TOLERANCE or rgb.max() > 1 + TOLERANCE:
-            some = np.flatnonzero(_outside(rgb))
+            some = np.flatnonzero(outside(rgb))
             fy, light, x, z = fy[some], light[some], x[some], z[some]
-            kept = _kept(index[some] * self._level, x * np.float32(500), z * np.float32(-200))
-            rgb[:, some] = _linear(fy, light, x * kept, z * kept, room.inner)
-        np.maximum(rgb, 0, out=rgb)
-        np.sqrt(rgb, out=rgb)
-        rgb *= np.float32(self._codes.size - 1)
-        rgb += np.float32(0.5)
-        for channel in range(3):
-            np.copyto(index, rgb[channel], casting="unsafe")
-            out[..., channel] = np.take(self._codes, index, mode="clip").reshape(gray.shape)
+            kept = kept_chroma(index[some] * self._level, x * np.float32(500), z * np.float32(-200))
+            rgb[:, some] = linear_rgb(fy, light, x * kept, z * kept, room.inner)
+        write_codes(rgb, self._codes, out, index)
 
 
 class Tabled:

@@ -23,6 +23,12 @@ Unit = TypeVar("Unit")
 # would compete with the threads that are at work here.
 BLAS_ALONE = 1 << 18
 
+STRIP = 1 << 16  # pixels worked on at once: long steps, so that threads seldom wait for each other
+BLOCK = 1024, 4096  # rows and columns that one thread takes at a time
+
+Part = tuple[slice, slice]
+Work = Callable[[Part, Floats], None]
+
 
 def cores() -> int:
     """Return how many cores this process may use."""
@@ -148,3 +154,47 @@ def widen_columns(planes: Floats, taps: Taps, *, start: int, stop: int) -> Float
         dense = taps.block(left, right).T
         np.matmul(planes[:, :, low:high], dense, out=out[:, :, left - start : right - start])
     return out
+
+
+def spread(
+    planes: Floats,
+    shape: tuple[int, int],
+    *,
+    cover: tuple[float, float],
+    begin: Callable[[int], Work],
+    threads: int | None = None,
+) -> None:
+    """Resample small planes to a picture's size and hand them over strip by strip.
+
+    Only strips are ever held at full size. How the picture is cut does not depend on the number of
+    threads.
+
+    Args:
+        planes: float32 (N, h, w).
+        shape: height and width of the picture.
+        cover: the shares of the planes' height and width, from the top left, that show the picture
+            (the rest is padding).
+        begin: called with a largest number of pixels; returns what is called on the strips of one
+            block, one after the other, with the part of the picture and the planes there, float32
+            (N, rows, columns), which it may overwrite.
+        threads: None means one for each core.
+    """
+    height, width = shape
+    vertical = bicubic(height, planes.shape[1], length=planes.shape[1] * cover[0])
+    horizontal = bicubic(width, planes.shape[2], length=planes.shape[2] * cover[1])
+
+    def work(corner: tuple[int, int]) -> None:
+        top, left = corner
+        bottom, right = min(top + BLOCK[0], height), min(left + BLOCK[1], width)
+        low, high = vertical.span(top, bottom)
+        wide = widen_columns(planes[:, low:high], horizontal, start=left, stop=right)
+        step = max(1, STRIP // (right - left))
+        strip = begin(step * (right - left))
+        for start in range(top, bottom, step):
+            stop = min(start + step, bottom)
+            first, last = vertical.span(start, stop)
+            tall = np.matmul(vertical.block(start, stop), wide[:, first - low : last - low])
+            strip((slice(start, stop), slice(left, right)), tall)
+
+    corners = [(y, x) for x in range(0, width, BLOCK[1]) for y in range(0, height, BLOCK[0])]
+    for_each(work, corners, threads=threads)
