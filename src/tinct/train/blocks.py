@@ -40,6 +40,9 @@ class PatchCritic(nn.Sequential):
     after all but the last; normalization after all but the first and the last. With three layers
     (N, inputs, 256, 256) becomes (N, 1, 30, 30), and each value has seen 70x70 pixels.
 
+    Batch normalization always takes the statistics of the batch at hand: real and made pictures
+    come in batches of their own, and a mean over both would fit neither.
+
     The values are raw logits; see :func:`tinct.train.losses.adversarial`.
 
     Args:
@@ -61,7 +64,9 @@ class PatchCritic(nn.Sequential):
             stride = 2 if number < layers else 1
             parts += [
                 nn.Conv2d(before, after, 4, stride=stride, padding=1, bias=norm == "none"),
-                normalization(norm, after),
+                nn.BatchNorm2d(after, track_running_stats=False)
+                if norm == "batch"
+                else normalization(norm, after),
                 nn.LeakyReLU(LEAK, inplace=True),
             ]
         super().__init__(*parts, nn.Conv2d(widths[-1], 1, 4, padding=1))
