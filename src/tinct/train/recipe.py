@@ -22,7 +22,7 @@ comparison is between methods."""
 
 
 SCHEDULES = ("cosine", "linear", "constant")
-HINTS = ("points", "patches", "article-patches", "blur", "none")
+HINTS = ("points", "patches", "article-patches", "blur", "truth", "none")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ class DataRecipe:
             testing; zeros choose by ``val_share``.
         hints: what a simulated person gives: ``points`` (and strokes), ``patches`` at random places
             (and strokes), ``article-patches`` at fixed places, ``blur`` (a blurred map of all
-            colors), or ``none``.
-        unhinted: share of the pictures that come without hints; not for ``blur`` and
+            colors), ``truth`` (every pixel's own color, for a network that gives it back), or
+            ``none``.
+        unhinted: share of the pictures that come without hints; not for ``blur``, ``truth`` and
             ``article-patches``, which every picture has.
         most_hints: the largest number of simulated hints.
         sharp: how strongly folders whose pictures must be enlarged are drawn less; 0 switches it
