@@ -13,13 +13,14 @@ References:
         ReLU6.
     [2] K. Simonyan, A. Zisserman: Very Deep Convolutional Networks for Large-Scale Image
         Recognition, ICLR 2015.
+    [3] K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition, CVPR 2016.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import timm
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from tinct.errors import TrainingError
 
 CLASSIFIERS = {f"efficientnet_lite{n}": f"tf_efficientnet_lite{n}" for n in range(3)}
+RESNET34 = "resnet34"
 VGG16 = "vgg16_features_to_conv4_3"
 VGG16_LAYERS = 23  # features.0 (conv1_1) to features.22 (relu4_3)
 
@@ -131,6 +133,59 @@ def encoder(name: str, *, pretrained: bool) -> nn.Module:
         state = classifier(name).state_dict()
         features.load_state_dict({key: state[key] for key in wanted}, strict=True)
     return features
+
+
+class Pyramid(nn.Module):
+    """A network as five stages that each halve the size: RGB to maps at strides 2, 4, 8, 16, 32.
+
+    Args:
+        stages: in order.
+        channels: of each stage's map.
+    """
+
+    def __init__(self, stages: Sequence[nn.Module], channels: Sequence[int]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.channels = tuple(channels)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Map (N, 3, H, W) to five maps (N, channels[i], H / 2^(i+1), W / 2^(i+1))."""
+        maps: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+def resnet34(*, pretrained: bool) -> Pyramid:
+    """Return ResNet-34 [3] without its classifier, as torchvision has it.
+
+    Input: RGB (N, 3, H, W), 0..1 normalized by ImageNet's mean and deviation.
+
+    Args:
+        pretrained: with ImageNet weights, or freshly initialized.
+
+    Raises:
+        TrainingError: the weights are neither here nor to be had, or are another network's.
+    """
+    from torchvision import models  # noqa: PLC0415
+
+    whole = models.resnet34(weights=None)
+    if pretrained:
+        state = _local(RESNET34)
+        if state is None:
+            weights = models.ResNet34_Weights.IMAGENET1K_V1
+            whole = _download(RESNET34, lambda: models.resnet34(weights=weights))
+        else:
+            _zip_onto(whole, state, RESNET34)
+    stages = [
+        nn.Sequential(whole.conv1, whole.bn1, whole.relu),
+        nn.Sequential(whole.maxpool, whole.layer1),
+        whole.layer2,
+        whole.layer3,
+        whole.layer4,
+    ]
+    return Pyramid(stages, (64, 64, 128, 256, 512))
 
 
 def vgg16_features() -> nn.Sequential:

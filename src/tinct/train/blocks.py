@@ -5,6 +5,11 @@ References:
         Adversarial Networks, CVPR 2017 (arXiv 1611.07004), section 3.2.2 and appendix 6.1.
     [2] A. Radford, L. Metz, S. Chintala: Unsupervised Representation Learning with Deep
         Convolutional Generative Adversarial Networks, ICLR 2016 (arXiv 1511.06434), section 3.
+    [3] W. Shi et al.: Real-Time Single Image and Video Super-Resolution Using an Efficient
+        Sub-Pixel CNN, CVPR 2016.
+    [4] A. Aitken et al.: Checkerboard artifact free sub-pixel convolution, 2017 (arXiv 1707.02937).
+    [5] Y. Sugawara, S. Shiota, H. Kiya: Super-Resolution using Convolutional Neural Networks
+        without Any Checkerboard Artifacts, ICIP 2018 (arXiv 1806.02658).
 """
 
 from __future__ import annotations
@@ -12,7 +17,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 LEAK = 0.2
 
@@ -92,3 +98,46 @@ def initialize_normal(module: nn.Module, deviation: float = 0.02) -> None:
             nn.init.normal_(part.weight, 0.0 if isinstance(part, drawn) else 1.0, deviation)
         if part.bias is not None:
             nn.init.zeros_(part.bias)
+
+
+class ConvNormAct(nn.Sequential):
+    """A 3x3 convolution, batch normalization and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class ShuffleUp(nn.Module):
+    """Double the size by a 1x1 convolution, ReLU and pixel shuffle [3], without checkerboard.
+
+    The four convolutions behind the pixels of a 2x2 block start alike (ICNR [4]).
+
+    Args:
+        inputs: channels that come in.
+        outputs: channels that go out.
+        blur: average each pixel with its neighbors above and to the left afterwards, so that no
+            checkerboard comes up during training either [5].
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, blur: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs * 4, 1)
+        self.act = nn.ReLU(inplace=True)
+        self.blur = blur
+        with torch.no_grad():
+            first = torch.empty(outputs, inputs, 1, 1)
+            nn.init.kaiming_normal_(first)
+            self.conv.weight.copy_(first.repeat_interleave(4, dim=0))
+            assert self.conv.bias is not None
+            self.conv.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""
+        x = self.act(F.pixel_shuffle(self.conv(x), 2))
+        if self.blur:
+            x = F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+        return x

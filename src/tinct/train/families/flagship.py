@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from tinct.color import ab_bins, lightness_to_gray
 from tinct.train import backbones
+from tinct.train.blocks import ConvNormAct, ShuffleUp
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player
@@ -33,36 +34,6 @@ from tinct.train.task import Batch, Player
 AB_LIMIT = 110.0
 MULTIPLE_OF = 32
 EARLY_BLOCKS = 3  # conv_stem, bn1 and blocks 0..2: strides 2 to 8
-
-
-class ConvNormAct(nn.Sequential):
-    """A 3x3 convolution, batch normalization and ReLU."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        )
-
-
-class ShuffleUp(nn.Module):
-    """Double the size by a 1x1 convolution and pixel shuffle, without checkerboard (ICNR [2])."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs * 4, 1)
-        self.act = nn.ReLU(inplace=True)
-        with torch.no_grad():
-            first = torch.empty(outputs, inputs, 1, 1)
-            nn.init.kaiming_normal_(first)
-            self.conv.weight.copy_(first.repeat_interleave(4, dim=0))
-            assert self.conv.bias is not None
-            self.conv.bias.zero_()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""
-        return cast(Tensor, self.act(F.pixel_shuffle(self.conv(x), 2)))
 
 
 class Attention(nn.Module):
