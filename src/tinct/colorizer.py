@@ -261,7 +261,9 @@ class Colorizer:
             edge=edge,
             threads=self.threads,
         )
-        planes = _planes(hints, fitted) if hints else None
+        # A drawing does not tell how light the colors are that belong into it; the hints do.
+        own = manifest.task == "lineart"
+        planes = _planes(hints, fitted, own_lightness=own) if hints else None
         proposal = self._run(fitted.luma, planes)
         if mirror:
             turned = None if planes is None else np.ascontiguousarray(planes[..., ::-1])
@@ -280,10 +282,12 @@ class Colorizer:
         return first
 
 
-def _planes(given: Sequence[Point], fitted: chroma.Fitted) -> NDArray[np.float32]:
-    """Draw hints at working size; the padding has none."""
+def _planes(
+    given: Sequence[Point], fitted: chroma.Fitted, *, own_lightness: bool
+) -> NDArray[np.float32]:
+    """Draw hints at working size, with their own lightness or that of the picture."""
     shape = fitted.shape
-    seen = fitted.luma[0, 0, : shape.height, : shape.width]
+    seen = None if own_lightness else fitted.luma[0, 0, : shape.height, : shape.width]
     drawn = hints.rasterize(given, shape.height, shape.width, lightness=seen)
     return np.pad(drawn, ((0, 0), (0, shape.bottom), (0, shape.right)))[None]
 

@@ -1,8 +1,9 @@
 """Measure any model on any folder of color pictures.
 
-Every picture is turned gray, colored by the model and compared with itself as it was. Two other
-ways to color stand beside the model in every result: *gray* (a* = b* = 0) and *mean color* (the
-true mean a*, b* of each picture).
+Every picture is turned gray, colored by the model and compared with itself as it was. For line-art
+models it is turned into a drawing, or a drawing of it is taken. Two other ways to color stand
+beside the model in every result: *gray* (the input as it is) and *mean color* (the true mean
+a*, b* of each picture).
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct import libvips, memory, metrics, report_html, subjects
+from tinct import drawings, libvips, memory, metrics, report_html, subjects
 from tinct.atomic import check_target, replacing
-from tinct.errors import TinctError, UsageError
+from tinct.errors import MissingExtraError, TinctError, UsageError
 from tinct.scores import (
     FIGURES,
     Failure,
@@ -33,7 +34,7 @@ from tinct.scores import (
     figures_of,
     pool,
 )
-from tinct.subjects import Rgb, Subject
+from tinct.subjects import Rgb, Source, Subject
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,25 +43,33 @@ if TYPE_CHECKING:
 SAMPLES = 4
 """How many best, median and worst pictures the HTML report shows."""
 SAMPLE_SIDE = 320
-PROTOCOL = (
-    "The truth is the file as 8-bit sRGB: upright, profile applied, transparency on white.",
-    "The input is gray made from the truth's L*, 8 bit; the output is 8 bit, at the full size.",
-    "Each figure is computed per picture over all its pixels; rows are means over pictures, every "
-    "picture counting the same (PSNR median, peak memory: as their names say).",
-    "Row gray: a* = b* = 0. Row mean color: the true mean a*, b* of the picture everywhere, chroma "
-    "lowered at constant L* where sRGB cannot show it.",
-    "CIEDE2000 with kL = kC = kH = 1 on CIE Lab (D65); PSNR over the three sRGB channels, equal "
-    "pictures count as 100 dB; SSIM with an 11 x 11 Gaussian of sigma 1.5, mean of the three sRGB "
-    "channels; a*b* RMSE over pixels and both channels.",
-    "Colorfulness (Hasler and Suesstrunk 2003), signed: sqrt(std(rg)^2 + std(yb)^2) + 0.3 "
-    "sqrt(mean(rg)^2 + mean(yb)^2), rg = R - G, yb = (R + G) / 2 - B, 0..255; its share is the "
-    "mean over pictures divided by the truth's mean.",
-    "Seconds: from gray array to color array, after one run that does not count. Peak memory: "
-    "resident memory of the whole process while it colored, before judges are loaded.",
-)
+
+
+def _protocol(given: str, rows: str) -> tuple[str, ...]:
+    """Return what is done, in sentences, around two that depend on the kind of pictures."""
+    return (
+        "The truth is the file as 8-bit sRGB: upright, profile applied, transparency on white.",
+        given,
+        "Each figure is computed per picture over all its pixels; rows are means over pictures, "
+        "every picture counting the same (PSNR median, peak memory: as their names say).",
+        rows,
+        "CIEDE2000 with kL = kC = kH = 1 on CIE Lab (D65); PSNR over the three sRGB channels, "
+        "equal pictures count as 100 dB; SSIM with an 11 x 11 Gaussian of sigma 1.5, mean of the "
+        "three sRGB channels; a*b* RMSE over pixels and both channels.",
+        "Colorfulness (Hasler and Suesstrunk 2003), signed: sqrt(std(rg)^2 + std(yb)^2) + 0.3 "
+        "sqrt(mean(rg)^2 + mean(yb)^2), rg = R - G, yb = (R + G) / 2 - B, 0..255; its share is the "
+        "mean over pictures divided by the truth's mean.",
+        "Seconds: from gray array to color array, after one run that does not count. Peak memory: "
+        "resident memory of the whole process while it colored, before judges are loaded.",
+    )
+
+
+PROTOCOL = _protocol(subjects.GIVEN, subjects.ROWS)
+"""What is done with photographs."""
 
 
 Painter = Callable[[Subject], Rgb]
+Task = Literal["photo", "lineart"]
 
 
 def evaluate(
@@ -82,7 +91,9 @@ def evaluate(
     :meth:`Results.raise_failures` makes it an error.
 
     Args:
-        folder: color pictures, folders below are not read.
+        folder: color pictures, folders below are not read; or one with the folders ``color`` and
+            perhaps ``sketch``, whose drawings a line-art model is given. Where there is no sketch,
+            it is given a drawing made from the picture.
         model: name or path of the bundle.
         hints: points per picture whose true color the model is told, at random places, the same for
             the same file name and ``seed``.
@@ -99,6 +110,7 @@ def evaluate(
 
     Raises:
         UsageError: the folder holds no picture, a setting is wrong, or the model takes no hints.
+        MissingExtraError: drawings have to be made, and the training part is not installed.
         ModelError: the bundle is missing or damaged.
         DeviceError: the device is not available.
     """
@@ -117,9 +129,9 @@ def evaluate(
         points = subjects.random_hints(subject, count=hints, seed=seed)
         return np.asarray(colorizer(subject.gray, hints=points, quality=quality))
 
-    protocol = list(PROTOCOL)
+    remarks = []
     if hints:
-        protocol.append(
+        remarks.append(
             f"{hints} point hints per picture at uniformly random places (seed {seed} and the "
             "file's name), each with the truth's mean Lab color in a square of "
             f"{subjects.HINT_PATCH:.0%} of the short side, at least 3 pixels."
@@ -132,10 +144,12 @@ def evaluate(
             "name": manifest.name,
             "sha256": manifest.sha256,
             "family": manifest.family,
+            "task": manifest.task,
             "parameters": manifest.parameters,
         },
         settings={"quality": quality, "hints": hints, "seed": seed, "limit": limit},
-        protocol=protocol,
+        task="lineart" if manifest.task == "lineart" else "photo",
+        remarks=remarks,
         limit=limit,
         judges=judges,
         progress=progress,
@@ -149,7 +163,9 @@ def score(
     system: str,
     model: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
-    protocol: Sequence[str] = PROTOCOL,
+    task: Task = "photo",
+    protocol: Sequence[str] | None = None,
+    remarks: Sequence[str] = (),
     limit: int | None = None,
     judges: Literal["auto", "none"] | Sequence[Judge] = "auto",
     progress: Callable[[int, int], None] | None = None,
@@ -157,12 +173,14 @@ def score(
     """Measure anything that colors: the part of :func:`evaluate` that knows no models.
 
     Args:
-        folder: color pictures, folders below are not read.
+        folder: as for :func:`evaluate`.
         painter: colors one subject; a :class:`TinctError` from it counts as that picture's failure.
         system: what is tested, for people.
         model: what to note about the model.
         settings: what to note about the settings.
-        protocol: what was done, in sentences.
+        task: whether subjects are gray photographs or drawings.
+        protocol: what was done, in sentences; None for what is always done.
+        remarks: more sentences.
         limit: as for :func:`evaluate`.
         judges: as for :func:`evaluate`.
         progress: as for :func:`evaluate`.
@@ -172,8 +190,10 @@ def score(
 
     Raises:
         UsageError: the folder holds no picture, or the limit is below 1.
+        MissingExtraError: as for :func:`evaluate`.
     """
-    files = subjects.list_pictures(folder, limit=limit)
+    source = _find(folder, task=task, limit=limit)
+    files = source.files
     count = len(files)
     steps = count if judges == "none" else 2 * count
 
@@ -187,7 +207,7 @@ def score(
     for done, path in enumerate(files):
         show(done)
         try:
-            subject = subjects.open_subject(path)
+            subject = source.open(path)
             if not warm:
                 painter(subject)
                 warm = True
@@ -196,10 +216,12 @@ def score(
             failures.append(Failure(path.name, str(error)))
     # Only now: networks in memory and their threads would count as the painter's.
     chosen, notes = _choose_judges(judges)
+    notes[:0] = source.notes
+    said = _protocol(source.given, source.rows) if protocol is None else protocol
     paths = {path.name: path for path in files}
     for done, picture in enumerate(pictures if chosen else []):
         show(count + done)
-        subject = subjects.open_subject(paths[picture.name])
+        subject = source.open(paths[picture.name])
         pictures[done] = _judge_picture(picture, subject, painter, chosen)
     show(steps)
     rows = pool(pictures)
@@ -216,14 +238,46 @@ def score(
         model=model,
         folder=Path(folder).resolve().name,
         settings=dict(settings or {}),
-        protocol=[*protocol, *(judge.protocol for judge in chosen)],
+        protocol=[*said, *remarks, *(judge.protocol for judge in chosen)],
         notes=notes,
         machine=_machine(),
         failures=failures,
         rows=rows,
         pictures=pictures,
-        samples=tuple(_samples(paths, pictures, painter)),
+        samples=tuple(_samples(source, pictures, painter)),
     )
+
+
+def _find(folder: str | os.PathLike[str], *, task: Task, limit: int | None) -> Source:
+    """Return the pictures of a folder as subjects for models of a kind."""
+    if task == "lineart":
+        return drawings.find_drawings(folder, limit=limit, draw=_artist)
+    return subjects.find_photographs(folder, limit=limit)
+
+
+def _artist() -> drawings.Draw:
+    """Return what makes drawings out of pictures.
+
+    Raises:
+        MissingExtraError: the training part is not installed.
+    """
+    try:
+        import torch  # noqa: PLC0415
+
+        from tinct.train import lineart  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Drawings of pictures without a sketch are made by {error.name or error}, which is "
+            "not installed: pip install 'tinct[train]', or lay the folder out as color/ and "
+            "sketch/ with a sketch for every picture."
+        ) from error
+
+    def draw(lightness: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            drawn = lineart.standard(torch.from_numpy(lightness)[None, None])
+        return np.asarray(drawn[0, 0].numpy())
+
+    return draw
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -329,9 +383,10 @@ def _choose_judges(
 
 
 def _samples(
-    paths: Mapping[str, Path], pictures: Sequence[PictureScore], painter: Painter
+    source: Source, pictures: Sequence[PictureScore], painter: Painter
 ) -> Iterator[Sample]:
     """Color the best, median and worst pictures once more, for the report."""
+    paths = {path.name: path for path in source.files}
     ranked = sorted(pictures, key=lambda picture: picture.rows["ours"]["ciede2000"])
     count = min(SAMPLES, len(ranked) // 3 or 1)
     middle = (len(ranked) - count) // 2
@@ -342,7 +397,7 @@ def _samples(
     }
     for kind, group in groups.items():
         for picture in group:
-            subject = subjects.open_subject(paths[picture.name])
+            subject = source.open(paths[picture.name])
             yield Sample(
                 kind=kind,
                 name=picture.name,

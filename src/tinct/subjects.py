@@ -1,5 +1,7 @@
 """Make true color pictures into subjects of a measurement: gray input, mean color, hints.
 
+Subjects for line-art models are made by :mod:`tinct.drawings`.
+
 These pictures are only measured with, never colored for anyone: they are read as 8-bit sRGB. What
 people want colored goes through :mod:`tinct.photo`.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ Rgb = NDArray[np.uint8]
 Gray = NDArray[np.uint8]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif")
+COLOR = "color"
+"""The folder inside a folder without own pictures that holds them."""
 HINT_PATCH = 0.02
 """Side of the patch that a simulated hint takes its color from, as a share of the short side."""
 
@@ -36,7 +40,7 @@ class Subject:
         name: the file's name.
         path: the file.
         truth: uint8 (H, W, 3) sRGB.
-        gray: uint8 (H, W), the neutral code with the truth's L*.
+        gray: uint8 (H, W), the input: the neutral code with the truth's L*, or a drawing.
     """
 
     name: str
@@ -45,11 +49,55 @@ class Subject:
     gray: Gray
 
 
+@dataclass(frozen=True)
+class Source:
+    """The pictures of a measurement.
+
+    Attributes:
+        files: the true pictures in the order of their names.
+        open: makes one of the files a subject; raises PictureError where it cannot be read.
+        given: one sentence for the protocol: what the input and the output are.
+        rows: one sentence for the protocol: what the rows beside the system's are.
+        notes: sentences on what was taken from the folder, where that is not plain.
+    """
+
+    files: tuple[Path, ...]
+    open: Callable[[Path], Subject]
+    given: str
+    rows: str
+    notes: tuple[str, ...] = ()
+
+
+GIVEN = "The input is gray made from the truth's L*, 8 bit; the output is 8 bit, at the full size."
+ROWS = (
+    "Row gray: a* = b* = 0. Row mean color: the true mean a*, b* of the picture everywhere, chroma "
+    "lowered at constant L* where sRGB cannot show it."
+)
+
+
+def find_photographs(folder: str | os.PathLike[str], *, limit: int | None = None) -> Source:
+    """Return the pictures of a folder as subjects with their own lightness for input.
+
+    Args:
+        folder: as for :func:`list_pictures`.
+        limit: return only so many, evenly spaced.
+
+    Raises:
+        UsageError: as for :func:`list_pictures`.
+    """
+    files = list_pictures(folder, limit=limit)
+    notes = ()
+    if files[0].parent != Path(folder):
+        notes = (f"The true pictures are those in {COLOR}/, made gray; drawings are not used.",)
+    return Source(files=tuple(files), open=open_subject, given=GIVEN, rows=ROWS, notes=notes)
+
+
 def list_pictures(folder: str | os.PathLike[str], *, limit: int | None = None) -> list[Path]:
     """Return the pictures of a folder in the order of their names.
 
     Args:
-        folder: is not searched below its first level.
+        folder: is not searched below its first level; but where it holds no picture, its folder
+            ``color`` is taken.
         limit: return only so many, evenly spaced.
 
     Raises:
@@ -58,7 +106,7 @@ def list_pictures(folder: str | os.PathLike[str], *, limit: int | None = None) -
     root = Path(folder)
     if not root.is_dir():
         raise UsageError(f"{root} is no folder; name a folder of color pictures.")
-    files = sorted(p for p in root.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = _pictures(root) or _pictures(root / COLOR)
     if not files:
         raise UsageError(f"{root} holds no picture ({', '.join(SUFFIXES)}); name another folder.")
     if limit is not None and limit < 1:
@@ -66,6 +114,12 @@ def list_pictures(folder: str | os.PathLike[str], *, limit: int | None = None) -
     if limit is None or limit >= len(files):
         return files
     return [files[i * len(files) // limit] for i in range(limit)]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def open_subject(path: Path) -> Subject:
@@ -78,11 +132,20 @@ def open_subject(path: Path) -> Subject:
         PictureError: it cannot be read.
     """
     truth = open_rgb(path)
-    gray = np.empty(truth.shape[:2], np.uint8)
-    for rows in _strips(truth):
-        lightness = color.rgb_to_lab(truth[rows] / 255.0)[..., 0]
-        gray[rows] = _bytes(color.lightness_to_gray(lightness))
-    return Subject(path.name, path, truth, gray)
+    return Subject(path.name, path, truth, gray_of(truth))
+
+
+def gray_of(picture: Rgb) -> Gray:
+    """Return the neutral codes, uint8 (H, W), that have the L* of a picture (H, W, 3)."""
+    return to_bytes(color.lightness_to_gray(lightness_of(picture)))
+
+
+def lightness_of(picture: Rgb) -> NDArray[np.float32]:
+    """Return L* 0..100 (H, W) of a picture (H, W, 3)."""
+    lightness = np.empty(picture.shape[:2], np.float32)
+    for rows in _strips(picture):
+        lightness[rows] = color.rgb_to_lab(picture[rows] / 255.0)[..., 0]
+    return lightness
 
 
 def open_rgb(path: Path) -> Rgb:
@@ -121,7 +184,7 @@ def mean_color(subject: Subject) -> Rgb:
     a, b = total / subject.gray.size
     lightness = color.gray_to_lightness(np.arange(256) / 255.0)
     lab = np.stack([lightness, np.full(256, a), np.full(256, b)], -1)
-    table = _bytes(color.lab_to_rgb(color.fit_gamut(lab)))
+    table = to_bytes(color.lab_to_rgb(color.fit_gamut(lab)))
     return np.asarray(table[subject.gray])
 
 
@@ -158,5 +221,6 @@ def _strips(picture: Rgb) -> Iterator[slice]:
         yield slice(top, top + rows)
 
 
-def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+def to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return values 0..1 as codes of 8 bit; what lies outside is clipped."""
     return np.asarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8))
