@@ -8,7 +8,8 @@ import torch
 from skimage.color import rgb2lab
 
 from tinct.errors import TrainingError
-from tinct.train.data import Pictures, ahead, simulate_hints, split_source, to_batch
+from tinct.train import lineart
+from tinct.train.data import Pictures, ahead, split_source, to_batch
 from tinct.train.degrade import age
 from tinct.train.recipe import DataRecipe
 from tinct.train.store import open_store
@@ -99,18 +100,81 @@ def test_small_pictures_are_drawn_less_at_large_sizes(pictures: Path, tmp_path: 
     assert large[1] / large[0] == pytest.approx(0.5 * counts[1] / counts[0])
 
 
-def test_hints_carry_the_true_color(pictures: Path) -> None:
-    store = open_store(pictures, short=48)
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        colors, mask = simulate_hints(store[0], rng, most=1)
-        covered = mask.astype(bool)
-        assert covered.any()
-        expected = store[0][covered].mean(axis=0)
-        assert np.abs(colors[covered] - expected).max() <= 0.5
-        assert not colors[~covered].any()
-    colors, mask = simulate_hints(store[0], rng, most=0)
-    assert not mask.any()
+def make_pairs(folder: Path) -> Path:
+    from PIL import Image
+    from tests.train.conftest import paint
+
+    (folder / "color").mkdir(parents=True)
+    (folder / "sketch").mkdir()
+    for number in range(10):
+        Image.fromarray(paint(number, 40, 60)).save(folder / "color" / f"p{number}.png")
+        if number % 2:
+            lines = np.full((40, 60), 255, np.uint8)
+            lines[:, 30 + number] = number
+            Image.fromarray(lines).save(folder / "sketch" / f"p{number}.webp", lossless=True)
+    return folder
+
+
+def test_pairs_stay_together(tmp_path: Path) -> None:
+    recipe = DataRecipe(short=40, val_share=0.0, smallest_crop=1.0, hints="none")
+    data = Pictures([make_pairs(tmp_path)], recipe=recipe, seed=0)
+    store = data.sources[0].store
+    raw = data.batch(0, 0, size=40, count=40)
+    batch = to_batch(raw, device=torch.device("cpu"), task="lineart", training=True)
+    assert 5 < int(raw.drawn.sum()) < 35
+    originals = {name: store[i].astype(int) for i, name in enumerate(store.names)}
+    for number in range(40):
+        rgb = raw.rgb[number].permute(1, 2, 0).numpy().astype(int)
+        # Which picture it is, where it was cut and whether it was turned, found by search.
+        found = [
+            (name, left, turned)
+            for name, pixels in originals.items()
+            for left in range(21)
+            for turned in (False, True)
+            if np.array_equal(pixels[:, left : left + 40][:, :: -1 if turned else 1], rgb)
+        ]
+        assert len(found) == 1
+        name, left, turned = found[0]
+        place = int(name[1])
+        assert bool(raw.drawn[number]) == bool(place % 2)
+        if place % 2:
+            line = 30 + place - left
+            expected = np.full(40, 255)
+            if 0 <= line < 40:
+                expected[line] = place
+            assert np.array_equal(raw.drawing[number, 0, 7], expected[:: -1 if turned else 1])
+            lightness = rgb2lab(raw.drawing[number, 0].numpy()[..., None].repeat(3, 2))[..., 0]
+            assert np.abs(batch.luma[number, 0].numpy() - lightness).max() < 0.05
+
+
+def test_line_art_without_drawings_is_drawn(pictures: Path) -> None:
+    data = Pictures([pictures], recipe=RECIPE, seed=1)
+    raw = data.batch(0, 0, size=32, count=3)
+    batch = to_batch(raw, device=torch.device("cpu"), task="lineart")
+    assert torch.equal(batch.luma, lineart.standard(batch.lightness))
+    varied = to_batch(raw, device=torch.device("cpu"), task="lineart", training=True)
+    assert not torch.equal(varied.luma, batch.luma)
+
+
+def test_first_pictures_train_the_next_validate(pictures: Path) -> None:
+    data = Pictures([pictures], recipe=DataRecipe(short=48, first=(14, 5, 5)), seed=0)
+    names = data.sources[0].store.names
+    assert [names[i] for i in data.train[0]] == sorted(names)[:14]
+    assert [names[i] for i in data.held[0]] == sorted(names)[14:19]
+    with pytest.raises(TrainingError, match=r"asks for 30 pictures, and the folder has 24"):
+        Pictures([pictures], recipe=DataRecipe(short=48, first=(20, 5, 5)), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["points", "patches", "article-patches", "blur", "truth", "none"])
+def test_hints_are_of_the_kind_asked(kind: str, pictures: Path) -> None:
+    recipe = DataRecipe(short=48, val_share=0.2, hints=kind, unhinted=0.0, smallest_crop=1.0)
+    data = Pictures([pictures], recipe=recipe, seed=0)
+    trained = data.batch(0, 0, size=32, count=8).hint_mask
+    held = next(data.held_batches(size=32, count=4, limit=4)).hint_mask
+    everywhere, never = kind in {"blur", "truth"}, kind == "none"
+    assert bool(trained.bool().all()) == everywhere
+    assert bool(trained.any()) != never
+    assert bool(held.any()) == (kind in {"blur", "truth", "article-patches"})
 
 
 def test_planes_are_lab(pictures: Path) -> None:
@@ -126,13 +190,14 @@ def test_planes_are_lab(pictures: Path) -> None:
 
 def test_aging_changes_its_share_and_stays_in_range() -> None:
     luma = torch.rand(200, 1, 8, 8) * 100
-    aged = age(luma, share=0.3, seed=3)
+    seeds = list(range(200))
+    aged = age(luma, share=0.3, seeds=seeds)
     changed = (aged != luma).flatten(1).any(dim=1).float().mean()
     assert 0.15 < float(changed) < 0.45
     assert float(aged.min()) >= 0
     assert float(aged.max()) <= 100
-    assert torch.equal(aged, age(luma, share=0.3, seed=3))
-    assert torch.equal(age(luma, share=0.0, seed=3), luma)
+    assert torch.equal(aged, age(luma, share=0.3, seeds=seeds))
+    assert torch.equal(age(luma, share=0.0, seeds=seeds), luma)
 
 
 def test_loading_ahead_keeps_the_order() -> None:

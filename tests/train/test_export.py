@@ -88,10 +88,10 @@ def test_graph_that_disagrees_is_refused(
 ) -> None:
     real = room._to_graph
 
-    def other(net, names):
+    def other(net, names, **shape):
         with torch.no_grad():
             net.to_ab.bias.add_(0.5)
-        graph = real(net, names)
+        graph = real(net, names, **shape)
         with torch.no_grad():
             net.to_ab.bias.sub_(0.5)
         return graph

@@ -212,3 +212,37 @@ def test_two_processes_keep_the_same_weights(pictures: Path, tmp_path: Path) -> 
     assert one["world"] == two["world"] == 2
     assert one["moved"]
     assert one["weights"] == pytest.approx(two["weights"], abs=1e-9)
+
+
+ONE_LIKE_TWO = """
+import dataclasses, sys
+from pathlib import Path
+import torch
+from tinct.train import recipes, trainer
+
+torch.set_num_threads(1)
+trainer.LOG_EVERY = 1
+recipe = recipes.get("autoencoder", {"stages.0.steps": "12"}, size="nano")
+trainer.train(recipe, [sys.argv[1]], Path(sys.argv[2]))
+"""
+
+
+def test_two_processes_give_the_loss_curve_of_one(pictures: Path, tmp_path: Path) -> None:
+    """The autoencoder normalizes nothing over a batch, so that not even that is in the way."""
+    script = tmp_path / "run.py"
+    script.write_text(ONE_LIKE_TWO)
+    curves = []
+    for processes in (1, 2):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += ["--nproc-per-node", str(processes), str(script), str(pictures)]
+        out = tmp_path / str(processes)
+        done = subprocess.run(
+            [*command, str(out)], capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        terms = sorted(key for key in rows[0] if key.startswith("net."))
+        curves.append([row[key] for row in rows if terms[0] in row for key in terms])
+    assert len(curves[0]) >= 12
+    assert len(set(curves[0])) >= 12
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)

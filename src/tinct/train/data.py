@@ -3,6 +3,9 @@
 A batch is a pure function of (seed, stage, step): nothing is remembered between steps. So a resumed
 run sees exactly the pictures an uninterrupted one would have seen, and several processes split a
 batch without talking to each other.
+
+A folder with ``color/`` and ``sketch/`` in it holds pairs: a drawing belongs to the picture of the
+same name. Line art without a drawing is drawn by :mod:`tinct.train.lineart` on the way.
 """
 
 from __future__ import annotations
@@ -11,20 +14,39 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from tinct.color import rgb_to_lab
+from tinct.color import gray_to_lightness, rgb_to_lab
 from tinct.errors import TrainingError
-from tinct.train import degrade
+from tinct.train import augment, degrade, hinting, lineart
+from tinct.train.augment import Pixels
 from tinct.train.recipe import DataRecipe, Stage
 from tinct.train.store import Store, open_store
 from tinct.train.task import Batch
+
+ALWAYS_HINTED = ("blur", "article-patches", "truth")  # kinds that validation pictures have as well
+
+
+@dataclass(frozen=True)
+class Item:
+    """One square picture and what belongs to it.
+
+    Attributes:
+        rgb: uint8 (H, W, 3), sRGB.
+        hint_rgb: uint8 (H, W, 3), the color of each hint where there is one.
+        hint_mask: uint8 (H, W), 1 where there is a hint.
+        drawing: uint8 (H, W), an artist's drawing of it, or None.
+    """
+
+    rgb: Pixels
+    hint_rgb: Pixels
+    hint_mask: Pixels
+    drawing: Pixels | None
 
 
 @dataclass(frozen=True)
@@ -35,13 +57,17 @@ class RawBatch:
         rgb: uint8 (N, 3, H, W), sRGB.
         hint_rgb: uint8 (N, 3, H, W), the color of each hint where there is one.
         hint_mask: uint8 (N, 1, H, W), 1 where there is a hint.
-        seed: for the augmentation of the luma plane.
+        drawing: uint8 (N, 1, H, W), artists' drawings, zeros where there is none.
+        drawn: bool (N,), which pictures have a drawing.
+        seeds: of each picture, for what happens to its luma plane.
     """
 
     rgb: Tensor
     hint_rgb: Tensor
     hint_mask: Tensor
-    seed: int
+    drawing: Tensor
+    drawn: Tensor
+    seeds: list[int]
 
 
 def split_source(text: str | Path) -> tuple[Path, float]:
@@ -68,44 +94,74 @@ def _held_out(name: str, share: float) -> bool:
     return draw < share
 
 
-def simulate_hints(
-    rgb: NDArray[np.uint8], rng: np.random.Generator, *, most: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Invent the hints a person might have given: a few points and strokes of the true color.
+@dataclass(frozen=True)
+class Source:
+    """One folder: pictures, and drawings of some of them.
+
+    Attributes:
+        folder: as it was given.
+        store: its pictures.
+        sketches: its drawings, or None.
+        drawing_of: number of the drawing by number of the picture.
+        weight: how often it is drawn from, beside its number of pictures.
+    """
+
+    folder: Path
+    store: Store
+    sketches: Store | None
+    drawing_of: dict[int, int]
+    weight: float
+
+    @classmethod
+    def open(cls, text: str | Path, *, short: int) -> Source:
+        """Open ``FOLDER`` or ``FOLDER=WEIGHT``; with ``color/`` and ``sketch/`` in it, both."""
+        folder, weight = split_source(text)
+        if not ((folder / "color").is_dir() and (folder / "sketch").is_dir()):
+            return cls(folder, open_store(folder, short=short), None, {}, weight)
+        store = open_store(folder / "color", short=short)
+        sketches = open_store(folder / "sketch", short=short, grays=True)
+        numbers = {_stem(name): number for number, name in enumerate(sketches.names)}
+        pairs = ((number, numbers.get(_stem(name))) for number, name in enumerate(store.names))
+        known = {number: found for number, found in pairs if found is not None}
+        return cls(folder, store, sketches, known, weight)
+
+    def drawing(self, index: int) -> Pixels | None:
+        """Return the drawing of a picture, uint8 (H, W), or None."""
+        if self.sketches is None or index not in self.drawing_of:
+            return None
+        return self.sketches[self.drawing_of[index]][..., 1]
+
+
+def _stem(name: str) -> str:
+    """Return a relative path without its suffix."""
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def split(names: Sequence[str], recipe: DataRecipe) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split a folder into pictures to train on and pictures held out for validation.
 
     Args:
-        rgb: uint8 (H, W, 3), the truth.
-        rng: the source of chance.
-        most: the largest number of hints; small numbers are likelier.
+        names: of the pictures.
+        recipe: ``first`` or ``val_share``.
 
     Returns:
-        uint8 (H, W, 3) colors and uint8 (H, W) mask. Each hint has one color, the mean of what it
-        covers.
+        Their numbers.
+
+    Raises:
+        TrainingError: the folder has too few pictures.
     """
-    height, width = rgb.shape[:2]
-    colors = np.zeros_like(rgb)
-    mask = np.zeros((height, width), np.uint8)
-    count = min(most, int(rng.geometric(0.2)))
-    for _ in range(count):
-        y, x = int(rng.integers(height)), int(rng.integers(width))
-        radius = int(rng.integers(0, max(2, min(height, width) // 32) + 1))
-        places = [(y, x)]
-        if rng.random() < 0.25:  # a stroke: a short straight line
-            angle, length = rng.random() * 2 * np.pi, rng.random() * 0.15 * min(height, width)
-            steps = np.linspace(0, 1, max(2, int(length)))
-            places = [
-                (
-                    int(np.clip(y + t * length * np.sin(angle), 0, height - 1)),
-                    int(np.clip(x + t * length * np.cos(angle), 0, width - 1)),
-                )
-                for t in steps
-            ]
-        own = np.zeros((height, width), bool)
-        for py, px in places:
-            own[max(0, py - radius) : py + radius + 1, max(0, px - radius) : px + radius + 1] = True
-        colors[own] = rgb[own].mean(axis=0).round().astype(np.uint8)
-        mask[own] = 1
-    return colors, mask
+    if any(recipe.first):
+        count, held, rest = recipe.first
+        if len(names) < count + held + rest:
+            raise TrainingError(
+                f"data.first asks for {count + held + rest} pictures, and the folder has "
+                f"{len(names)}: pass --set 'data.first=[{int(len(names) * 0.8)},"
+                f"{int(len(names) * 0.1)},0]', or [0,0,0] to split by data.val_share."
+            )
+        order = np.argsort(np.asarray(names), kind="stable").astype(np.int64)
+        return order[:count], order[count : count + held]
+    out = np.array([_held_out(name, recipe.val_share) for name in names])
+    return np.flatnonzero(~out), np.flatnonzero(out)
 
 
 class Pictures:
@@ -117,7 +173,7 @@ class Pictures:
         seed: of everything random.
 
     Raises:
-        TrainingError: a folder is missing or empty.
+        TrainingError: a folder is missing or empty, or too small for the split.
     """
 
     def __init__(self, sources: Sequence[str | Path], *, recipe: DataRecipe, seed: int) -> None:
@@ -125,25 +181,14 @@ class Pictures:
             raise TrainingError("Training needs at least one folder of pictures: --data FOLDER.")
         self.recipe = recipe
         self.seed = seed
-        self.stores: list[Store] = []
-        self.folders: list[Path] = []
-        weights: list[float] = []
-        for text in sources:
-            folder, weight = split_source(text)
-            self.folders.append(folder)
-            self.stores.append(open_store(folder, short=recipe.short))
-            weights.append(weight)
-        self.train: list[NDArray[np.int64]] = []
-        self.held: list[NDArray[np.int64]] = []
-        for store in self.stores:
-            out = np.array([_held_out(name, recipe.val_share) for name in store.names])
-            self.train.append(np.flatnonzero(~out))
-            self.held.append(np.flatnonzero(out))
+        self.sources = [Source.open(text, short=recipe.short) for text in sources]
+        parts = [split(source.store.names, recipe) for source in self.sources]
+        self.train, self.held = [part[0] for part in parts], [part[1] for part in parts]
         counts = np.array([len(part) for part in self.train], dtype=np.float64)
         if not counts.all():
             raise TrainingError("A data folder has no training picture left; lower data.val_share.")
-        self.weights = counts * np.asarray(weights)
-        self.shorts = np.array([np.median(store.shapes.min(axis=1)) for store in self.stores])
+        self.weights = counts * np.array([source.weight for source in self.sources])
+        self.shorts = np.array([np.median(s.store.shapes.min(axis=1)) for s in self.sources])
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.train)
@@ -159,34 +204,37 @@ class Pictures:
         weighted = self.weights * blur
         return np.asarray(weighted / weighted.sum(), dtype=np.float64)
 
-    def _crop(
-        self, pixels: NDArray[np.uint8], size: int, rng: np.random.Generator | None
-    ) -> NDArray[np.uint8]:
-        """Take a square from a picture and scale it to ``size``; the middle one without ``rng``."""
-        height, width = pixels.shape[:2]
-        short = min(height, width)
+    def _item(self, source: int, index: int, size: int, rng: np.random.Generator | None) -> Item:
+        """Return one picture at random, or as validation sees it where there is no ``rng``."""
+        recipe, held = self.recipe, self.sources[source]
+        pixels, drawing = held.store[index], held.drawing(index)
         if rng is None:
-            side, top, left, flip = short, (height - short) // 2, (width - short) // 2, False
+            cut = augment.middle(pixels.shape)
         else:
-            side = round(short * float(rng.uniform(self.recipe.smallest_crop, 1.0)))
-            top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-            flip = rng.random() < 0.5
-        square = Image.fromarray(pixels[top : top + side, left : left + side])
-        if square.size != (size, size):
-            square = square.resize((size, size), Image.Resampling.BICUBIC)
-        out = np.asarray(square)
-        return out[:, ::-1] if flip else out
+            cut = augment.draw_cut(
+                pixels.shape, rng, smallest=recipe.smallest_crop, warp=recipe.warp
+            )
+        rgb = augment.take(pixels, cut, size)
+        if rng is not None and recipe.lighting:
+            rgb = augment.relight(rgb, rng, most=recipe.lighting)
+        colors, mask = self._hints(rgb, rng)
+        lines = None if drawing is None else augment.take(drawing, cut, size)
+        return Item(rgb, colors, mask, lines)
 
-    def _stack(
-        self, items: list[tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]], seed: int
-    ) -> RawBatch:
-        planes = [np.stack(part) for part in zip(*items, strict=True)]
-        return RawBatch(
-            rgb=torch.from_numpy(planes[0]).permute(0, 3, 1, 2).contiguous(),
-            hint_rgb=torch.from_numpy(planes[1]).permute(0, 3, 1, 2).contiguous(),
-            hint_mask=torch.from_numpy(planes[2])[:, None],
-            seed=seed,
-        )
+    def _hints(self, rgb: Pixels, rng: np.random.Generator | None) -> tuple[Pixels, Pixels]:
+        """Return the colors and the mask of what a simulated person gives."""
+        kind, most = self.recipe.hints, self.recipe.most_hints
+        if kind == "truth":
+            return rgb, np.ones(rgb.shape[:2], np.uint8)
+        if kind == "blur":
+            return hinting.blur(rgb)
+        if kind == "article-patches":
+            return hinting.article_patches(rgb)
+        if kind == "none" or rng is None or rng.random() < self.recipe.unhinted:
+            return np.zeros_like(rgb), np.zeros(rgb.shape[:2], np.uint8)
+        if kind == "patches":
+            return hinting.random_patches(rgb, rng, most=most)
+        return hinting.points(rgb, rng, most=most)
 
     def batch(
         self, stage: int, step: int, *, size: int, count: int, rank: int = 0, world: int = 1
@@ -205,34 +253,60 @@ class Pictures:
         shares = self.shares(size)
         for number in range(rank, count, world):
             rng = np.random.default_rng([self.seed, stage, step, number])
-            source = int(rng.choice(len(self.stores), p=shares))
+            source = int(rng.choice(len(self.sources), p=shares))
             index = int(self.train[source][rng.integers(len(self.train[source]))])
-            rgb = self._crop(self.stores[source][index], size, rng)
-            most = 0 if rng.random() < self.recipe.unhinted else self.recipe.most_hints
-            colors, mask = simulate_hints(rgb, rng, most=most)
-            items.append((rgb, colors, mask))
-        return self._stack(items, seed=hash((self.seed, stage, step, rank)) & 0x7FFFFFFF)
+            items.append(self._item(source, index, size, rng))
+        numbers = range(rank, count, world)
+        seeds = [hash((self.seed, stage, step, number)) & 0x7FFFFFFF for number in numbers]
+        return _stack(items, seeds)
 
     def held_batches(self, *, size: int, count: int, limit: int) -> Iterator[RawBatch]:
-        """Yield the validation pictures: middle squares, no hints, in a fixed order."""
+        """Yield the validation pictures: middle squares in a fixed order.
+
+        They have hints only where a recipe gives them to every picture.
+        """
         chosen = [(s, int(i)) for s, part in enumerate(self.held) for i in part]
         order = np.random.default_rng(0).permutation(len(chosen))[:limit]
         for start in range(0, len(order), count):
-            items = []
-            for place in order[start : start + count]:
-                source, index = chosen[place]
-                rgb = self._crop(self.stores[source][index], size, None)
-                items.append((rgb, np.zeros_like(rgb), np.zeros(rgb.shape[:2], np.uint8)))
-            yield self._stack(items, seed=0)
+            places = (chosen[place] for place in order[start : start + count])
+            items = [self._item(s, i, size, None) for s, i in places]
+            yield _stack(items, [0] * len(items))
 
 
-def to_batch(raw: RawBatch, *, device: torch.device, degraded: float) -> Batch:
+def _stack(items: Sequence[Item], seeds: list[int]) -> RawBatch:
+    """Lay squares of one size into one batch."""
+
+    def planes(parts: Sequence[Pixels]) -> Tensor:
+        return torch.from_numpy(np.stack(parts)).permute(0, 3, 1, 2).contiguous()
+
+    blank = np.zeros(items[0].rgb.shape[:2], np.uint8)
+    lines = [blank if item.drawing is None else item.drawing for item in items]
+    return RawBatch(
+        rgb=planes([item.rgb for item in items]),
+        hint_rgb=planes([item.hint_rgb for item in items]),
+        hint_mask=planes([item.hint_mask[..., None] for item in items]),
+        drawing=planes([plane[..., None] for plane in lines]),
+        drawn=torch.tensor([item.drawing is not None for item in items]),
+        seeds=seeds,
+    )
+
+
+def to_batch(
+    raw: RawBatch,
+    *,
+    device: torch.device,
+    task: str = "photo",
+    degraded: float = 0.0,
+    training: bool = False,
+) -> Batch:
     """Convert bytes to Lab planes on the training device.
 
     Args:
         raw: from the loading threads.
         device: where to compute.
-        degraded: share of the pictures whose luma is faded or grainy; 0 in validation.
+        task: ``photo`` or ``lineart``, whose luma is a drawing.
+        degraded: share of the photographs whose luma is faded or grainy; 0 in validation.
+        training: drawings made on the way differ in handwriting; in validation they do not.
 
     Returns:
         The batch, float32.
@@ -242,7 +316,11 @@ def to_batch(raw: RawBatch, *, device: torch.device, degraded: float) -> Batch:
     mask = raw.hint_mask.to(device).float()
     hint_lab = rgb_to_lab(raw.hint_rgb.to(device).float() / 255, axis=1).float() * mask
     lightness = lab[:, :1].contiguous()
-    luma = degrade.age(lightness, share=degraded, seed=raw.seed) if degraded else lightness
+    luma = lightness
+    if task == "lineart":
+        luma = _drawings(raw, lightness, training=training)
+    elif degraded:
+        luma = degrade.age(lightness, share=degraded, seeds=raw.seeds)
     return Batch(
         luma=luma,
         lightness=lightness,
@@ -250,6 +328,18 @@ def to_batch(raw: RawBatch, *, device: torch.device, degraded: float) -> Batch:
         hint=torch.cat([hint_lab, mask], dim=1),
         rgb=rgb,
     )
+
+
+def _drawings(raw: RawBatch, lightness: Tensor, *, training: bool) -> Tensor:
+    """Return L* of the drawings: the artists' where there are some, else made on the way."""
+    if bool(raw.drawn.all()):
+        made = torch.zeros_like(lightness)
+    elif training:
+        made = lineart.vary(lightness, seeds=raw.seeds)
+    else:
+        made = lineart.standard(lightness)
+    real = gray_to_lightness(raw.drawing.to(lightness.device).float() / 255).float()
+    return torch.where(raw.drawn.to(lightness.device)[:, None, None, None], real, made)
 
 
 def ahead(load: Callable[[int], RawBatch], steps: range, *, threads: int) -> Iterator[RawBatch]:

@@ -6,35 +6,37 @@ one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def age(lightness: Tensor, *, share: float, seed: int) -> Tensor:
+def age(lightness: Tensor, *, share: float, seeds: Sequence[int]) -> Tensor:
     """Fade, soften and roughen some of the pictures.
 
     Args:
         lightness: float (N, 1, H, W), L* 0..100.
         share: of the pictures that are changed, 0..1.
-        seed: the same seed gives the same result on the same device.
+        seeds: one for each picture; the same seed gives the same result.
 
     Returns:
         float (N, 1, H, W), L* 0..100.
     """
-    count = lightness.shape[0]
-    chance = torch.Generator().manual_seed(seed)
+    chances = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def draw(low: float, high: float) -> Tensor:
-        values = torch.rand((count, 1, 1, 1), generator=chance) * (high - low) + low
-        return values.to(lightness.device)
+        values = torch.stack([torch.rand((1, 1, 1), generator=chance) for chance in chances])
+        return (values * (high - low) + low).to(lightness.device)
 
     unit = lightness / 100
     gamma, black, white = draw(0.7, 1.45), draw(0.0, 0.2), draw(0.8, 1.0)
     faded = black + (white - black) * unit.clamp(1e-4, 1) ** gamma
     soft = F.avg_pool2d(F.pad(faded, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     faded = torch.where(draw(0, 1) < 0.3, soft, faded)
-    grain = torch.randn(lightness.shape, generator=chance).to(lightness.device)
-    faded = faded + grain * draw(0.0, 0.05)
+    shape = lightness.shape[1:]
+    grain = torch.stack([torch.randn(shape, generator=chance) for chance in chances])
+    faded = faded + grain.to(lightness.device) * draw(0.0, 0.05)
     changed = draw(0, 1) < share
     return torch.where(changed, faded.clamp(0, 1) * 100, lightness)

@@ -28,25 +28,27 @@ from tinct.bundle import Manifest, write_bundle
 from tinct.errors import TrainingError, UsageError
 from tinct.train.recipe import Recipe, replace_fields
 from tinct.train.rundir import RunDir
+from tinct.train.task import Task
 from tinct.train.trainer import build_task
 
 OPSET = 18
-DECODING = ("temperature", "bins_share", "gain", "calm")
-MULTIPLE_OF = 32
 SMALLEST_HALF = 64  # elements; smaller constants stay float32
-CHECKED = ((1, 32, 32), (2, 64, 96), (1, 160, 32), (1, 192, 256))  # N, H, W
+CHECKED = ((1, 1, 1), (2, 2, 3), (1, 5, 1), (1, 6, 8))  # N, and H, W as multiples
+LARGEST_CHECKED = 512  # pixels a side
 EXACT = 0.01  # largest difference allowed, in Lab units, with weights as trained
 HALVED = 1.0  # with weights rounded to half precision; the rounding itself is far below what shows
 
 
 class _Ordered(nn.Module):
-    """Give a network's outputs as a tuple in a fixed order."""
+    """Give a network's outputs as a tuple in a fixed order; hints are an input or are left out."""
 
     def __init__(self, net: nn.Module, names: list[str]) -> None:
         super().__init__()
         self.net, self.names = net, names
 
-    def forward(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, luma: Tensor, hint: Tensor | None = None) -> tuple[Tensor, ...]:
+        if hint is None:
+            hint = luma.new_zeros(1, 4, 1, 1)  # a network that takes no hints looks at nothing
         found = self.net(luma, hint)
         return tuple(found[name] for name in self.names)
 
@@ -54,26 +56,29 @@ class _Ordered(nn.Module):
 def _example(count: int, height: int, width: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Return luma and hint planes with some structure and one hint."""
     chance = torch.Generator().manual_seed(seed)
-    coarse = torch.rand((count, 1, height // 8, width // 8), generator=chance) * 100
+    coarse = torch.rand((count, 1, max(2, height // 8), max(2, width // 8)), generator=chance) * 100
     luma = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
     hint = torch.zeros(count, 4, height, width)
     hint[:, :, height // 3, width // 3] = torch.tensor([50.0, 30.0, -20.0, 1.0])
     return luma, hint
 
 
-def _to_graph(net: nn.Module, names: list[str]) -> onnx.ModelProto:
+def _to_graph(
+    net: nn.Module, names: list[str], *, multiple_of: int, takes_hints: bool
+) -> onnx.ModelProto:
     """Trace a network into ONNX with free batch size, height and width."""
-    axes = {name: {0: "n", 2: "h", 3: "w"} for name in ("luma", "hint")}
+    inputs = ["luma", "hint"] if takes_hints else ["luma"]
+    axes = {name: {0: "n", 2: "h", 3: "w"} for name in inputs}
     axes |= {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in names}
     held = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of every shape it makes symbolic
         torch.onnx.export(
             _Ordered(net, names).eval(),
-            _example(2, 64, 96),
+            _example(2, 2 * multiple_of, 3 * multiple_of)[: len(inputs)],
             held,  # type: ignore[arg-type]
             dynamo=False,
-            input_names=["luma", "hint"],
+            input_names=inputs,
             output_names=names,
             dynamic_axes=axes,
             opset_version=OPSET,
@@ -98,7 +103,9 @@ def halve_weights(model: onnx.ModelProto) -> None:
         model.graph.node.insert(0, node)
 
 
-def _check(model: bytes, net: nn.Module, names: list[str], *, tolerance: float) -> float:
+def _check(
+    model: bytes, net: nn.Module, names: list[str], *, multiple_of: int, tolerance: float
+) -> float:
     """Compare ONNX Runtime with torch on several sizes; return the largest difference of color.
 
     Only the shape of ``bins`` is compared where it comes beside ``ab``, which depends on it.
@@ -107,12 +114,17 @@ def _check(model: bytes, net: nn.Module, names: list[str], *, tolerance: float) 
         TrainingError: they differ by more than ``tolerance`` in Lab units.
     """
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    wanted_inputs = {given.name for given in session.get_inputs()}
     worst = 0.0
-    for number, (count, height, width) in enumerate(CHECKED):
+    for number, (count, rows, columns) in enumerate(CHECKED):
+        height, width = rows * multiple_of, columns * multiple_of
+        if max(height, width) > max(LARGEST_CHECKED, 3 * multiple_of):
+            continue
         luma, hint = _example(count, height, width, seed=number)
         with torch.no_grad():
             expected = net(luma, hint)
-        found = session.run(names, {"luma": luma.numpy(), "hint": hint.numpy()})
+        given = {"luma": luma.numpy(), "hint": hint.numpy()}
+        found = session.run(names, {name: given[name] for name in wanted_inputs})
         for name, value in zip(names, found, strict=True):
             wanted = expected[name].numpy()
             if wanted.shape != value.shape:
@@ -124,12 +136,12 @@ def _check(model: bytes, net: nn.Module, names: list[str], *, tolerance: float) 
     return worst
 
 
-def load_net(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Recipe, nn.Module]:
-    """Return a run's recipe and its network with the averaged weights, in evaluation mode.
+def load_task(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Recipe, Task]:
+    """Return a run's recipe and its task with the averaged weights, in evaluation mode.
 
     Args:
         run: the run's folder.
-        overrides: fields of ``model`` that concern decoding only, see ``DECODING``.
+        overrides: fields of ``model`` that concern decoding only: its settings' ``DECODING``.
 
     Raises:
         TrainingError: there is no run or no checkpoint.
@@ -138,18 +150,28 @@ def load_net(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Rec
     folder = RunDir(run)
     held = folder.recipe()
     state = folder.load()
+    decoding: tuple[str, ...] = getattr(held.model, "DECODING", ())
     for key in overrides or {}:
-        if key not in DECODING:
-            raise UsageError(
-                f"--set {key}: only {', '.join(DECODING)} can be chosen after training."
-            )
+        if key not in decoding:
+            allowed = f"only {', '.join(decoding)}" if decoding else "nothing"
+            raise UsageError(f"--set {key}: {allowed} can be chosen after training.")
     recipe = replace_fields(held, {f"model.{key}": text for key, text in (overrides or {}).items()})
-    plain = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, pretrained=False))
+    plain = recipe
+    if hasattr(recipe.model, "pretrained"):
+        model = dataclasses.replace(recipe.model, pretrained=False)
+        plain = dataclasses.replace(recipe, model=model)
     task = build_task(plain)
     weights = state["average"] if recipe.optimizer.ema else state["module"]
     task.module.load_state_dict(weights, strict=True)
     task.prepare_export()
-    return recipe, task.net.eval()
+    task.net.eval()
+    return recipe, task
+
+
+def load_net(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Recipe, nn.Module]:
+    """Return a run's recipe and its network, as :func:`load_task` does."""
+    recipe, task = load_task(run, overrides)
+    return recipe, task.net
 
 
 def export(
@@ -169,7 +191,8 @@ def export(
         out: the bundle's folder.
         name: of the bundle; the folder's name if not given.
         overwrite: replace a bundle that is there.
-        overrides: fields of the recipe's ``model`` that concern decoding only, see ``DECODING``.
+        overrides: fields of the recipe's ``model`` that concern decoding only, see
+            :func:`load_task`.
         metrics: figures for the manifest.
         card: text of the model card; a plain one is written if not given.
 
@@ -183,16 +206,20 @@ def export(
     """
     if out.exists() and not overwrite:
         raise UsageError(f"{str(out)!r} exists already; choose another folder or pass --overwrite.")
-    recipe, net = load_net(run, overrides)
+    recipe, task = load_task(run, overrides)
+    net, multiple_of = task.net, recipe.multiple_of
     state = RunDir(run).load()
     with torch.no_grad():
-        outputs = list(net(*_example(1, 32, 32)))
-    graph = _to_graph(net, outputs)
+        outputs = list(net(*_example(1, multiple_of, multiple_of)))
+    graph = _to_graph(net, outputs, multiple_of=multiple_of, takes_hints=task.takes_hints)
     graph.doc_string = f"tinct {tinct.__version__}: {recipe.name}"
-    parity = {"float32": _check(graph.SerializeToString(), net, outputs, tolerance=EXACT)}
+    exact = graph.SerializeToString()
     halve_weights(graph)
     model = graph.SerializeToString()
-    parity["float16 weights"] = _check(model, net, outputs, tolerance=HALVED)
+    parity = {
+        "float32": _check(exact, net, outputs, multiple_of=multiple_of, tolerance=EXACT),
+        "float16 weights": _check(model, net, outputs, multiple_of=multiple_of, tolerance=HALVED),
+    }
     bins = net.bin_centers.tolist() if "bins" in outputs else []  # type: ignore[operator]
     data = RunDir(run).data()
     manifest = Manifest(
@@ -202,9 +229,9 @@ def export(
         license="Apache-2.0",
         predicts="lab" if "lab" in outputs else "ab",
         sizes=dict(zip(("fast", "balanced", "best"), recipe.sizes, strict=True)),
-        multiple_of=MULTIPLE_OF,
+        multiple_of=multiple_of,
         max_long=recipe.sizes[1] * 4,
-        takes_hints=True,
+        takes_hints=task.takes_hints,
         ab_bins=bins,
         sha256=hashlib.sha256(model).hexdigest(),
         parameters=sum(parameter.numel() for parameter in net.parameters()),

@@ -49,8 +49,11 @@ def list_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def _load(path: Path, short: int) -> NDArray[np.uint8] | None:
-    """Decode one picture, short side at most ``short``; None where it is damaged or gray."""
+def _load(path: Path, short: int, grays: bool) -> NDArray[np.uint8] | None:
+    """Decode one picture, short side at most ``short``; None where it is damaged or gray.
+
+    With ``grays`` a gray one is kept.
+    """
     try:
         with Image.open(path) as opened:
             opened.draft("RGB", (short, short))
@@ -68,7 +71,7 @@ def _load(path: Path, short: int) -> NDArray[np.uint8] | None:
     top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
     pixels = pixels[top : top + longest, left : left + longest]
     spread = (pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)).mean()
-    return pixels if spread >= NEAR_GRAY else None
+    return pixels if grays or spread >= NEAR_GRAY else None
 
 
 @dataclass(frozen=True)
@@ -99,27 +102,32 @@ class Store:
         return self.pixels[start : start + height * width * 3].reshape(height, width, 3)
 
 
-def _fingerprint(folder: Path, files: list[Path], short: int) -> str:
-    digest = hashlib.sha256(f"{LAYOUT} {short}".encode())
+def _fingerprint(folder: Path, files: list[Path], short: int, grays: bool) -> str:
+    digest = hashlib.sha256(f"{LAYOUT} {short}{' grays' if grays else ''}".encode())
     for file in files:
         stat = file.stat()
         digest.update(f"{file.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
     return digest.hexdigest()[:24]
 
 
-def _decoded(files: list[Path], short: int) -> Iterator[tuple[Path, NDArray[np.uint8] | None]]:
+def _decoded(
+    files: list[Path], short: int, grays: bool
+) -> Iterator[tuple[Path, NDArray[np.uint8] | None]]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         todo = iter(files)
         while chunk := list(islice(todo, 256)):
-            yield from zip(chunk, pool.map(lambda file: _load(file, short), chunk), strict=True)
+            yield from zip(
+                chunk, pool.map(lambda file: _load(file, short, grays), chunk), strict=True
+            )
 
 
-def open_store(folder: Path, *, short: int) -> Store:
+def open_store(folder: Path, *, short: int, grays: bool = False) -> Store:
     """Open the decoded pictures of a folder, decoding them first if that was not done yet.
 
     Args:
         folder: searched with all its subfolders.
         short: the short side is shrunk to this many pixels, never enlarged.
+        grays: keep near-gray pictures, as drawings are.
 
     Returns:
         The store; damaged and near-gray pictures are left out and counted.
@@ -128,7 +136,7 @@ def open_store(folder: Path, *, short: int) -> Store:
         TrainingError: the folder is missing, or no picture in it can be used.
     """
     files = list_pictures(folder)
-    base = cache_folder() / "stores" / _fingerprint(folder, files, short)
+    base = cache_folder() / "stores" / _fingerprint(folder, files, short, grays)
     index = base.with_suffix(".json")
     if not index.is_file():
         base.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +145,7 @@ def open_store(folder: Path, *, short: int) -> Store:
         shapes: list[tuple[int, int]] = []
         part = base.with_suffix(f".{os.getpid()}.part")
         with part.open("wb") as out:
-            for file, pixels in _decoded(files, short):
+            for file, pixels in _decoded(files, short, grays):
                 if pixels is not None:
                     names.append(file.relative_to(folder).as_posix())
                     shapes.append((pixels.shape[0], pixels.shape[1]))

@@ -22,10 +22,18 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from tinct.errors import TrainingError
-from tinct.train.data import Pictures, split_source, stage_batches, to_batch
+from tinct.train.data import Pictures, stage_batches, to_batch
+from tinct.train.optimization import (
+    Average,
+    build_optimizers,
+    learning_rate,
+    only,
+    prepare_stage,
+)
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch, Task
+from tinct.train.validation import Watch, look
 
 LOG_EVERY = 50
 
@@ -43,77 +51,10 @@ class Turn(nn.Module):
         return self.task.loss(player, batch)
 
 
-class Average:
-    """An exponential moving average of all weights and normalization statistics.
-
-    Args:
-        module: what is averaged.
-        decay: of the average; the first steps use less, (1 + t) / (10 + t).
-    """
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.state = {key: value.detach().clone() for key, value in module.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Move the average towards the module's present weights."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for key, value in module.state_dict().items():
-            held = self.state[key]
-            if held.is_floating_point():
-                held.lerp_(value, 1 - decay)
-            else:
-                held.copy_(value)
-
-
-def learning_rate(stage: Stage, step: int) -> float:
-    """Return the rate of a step: a linear rise, then half a cosine down to ``stage.final``."""
-    rise = max(1, round(stage.warmup * stage.steps))
-    if step < rise:
-        return stage.lr * (step + 1) / rise
-    along = (step - rise) / max(1, stage.steps - rise)
-    return stage.lr * (stage.final + (1 - stage.final) * 0.5 * (1 + math.cos(math.pi * along)))
-
-
 def build_task(recipe: Recipe) -> Task:
     """Build the task of a recipe from its family's module."""
     family = importlib.import_module(f"tinct.train.families.{recipe.family}")
     return cast(Task, family.build(recipe))
-
-
-def build_optimizers(task: Task, recipe: Recipe) -> dict[str, torch.optim.Optimizer]:
-    """Return one AdamW per player; matrices and kernels decay, biases and scales do not."""
-    made: dict[str, torch.optim.Optimizer] = {}
-    for player in task.players():
-        groups: list[dict[str, Any]] = []
-        for name, parameters in player.groups.items():
-            for decays in (True, False):
-                chosen = [p for p in parameters if (p.ndim > 1) == decays]
-                decay = recipe.optimizer.weight_decay if decays else 0.0
-                if chosen:
-                    groups.append({"params": chosen, "weight_decay": decay, "name": name})
-        made[player.name] = torch.optim.AdamW(groups, lr=1e-3, betas=recipe.optimizer.betas)
-    return made
-
-
-def prepare_stage(task: Task, stage: Stage) -> None:
-    """Set every group to moving or frozen; frozen ones stay in evaluation mode."""
-    known: set[str] = set()
-    for player in task.players():
-        for name, parameters in player.groups.items():
-            known.add(name)
-            for parameter in parameters:
-                parameter.requires_grad_(name not in stage.freeze)
-    unknown = (set(stage.freeze) | set(stage.lr_scale)) - known
-    if unknown:
-        raise TrainingError(
-            f"No parameter group is called {sorted(unknown)[0]!r}; "
-            f"there are {', '.join(sorted(known))}."
-        )
-    task.module.train()
-    for part in task.frozen(stage.freeze):
-        part.eval()
 
 
 class Trainer:
@@ -147,24 +88,26 @@ class Trainer:
         if self.fabric.is_global_zero:
             used = [
                 {
-                    "name": folder.name,
-                    "pictures": len(store),
-                    "skipped": store.skipped,
-                    "weight": split_source(text)[1],
+                    "name": source.folder.name,
+                    "pictures": len(source.store),
+                    "skipped": source.store.skipped,
+                    "weight": source.weight,
                     "license": "not stated",
                 }
-                for text, folder, store in zip(
-                    data, self.pictures.folders, self.pictures.stores, strict=True
-                )
+                for source in self.pictures.sources
             ]
             self.run.begin(recipe, used, resume=resume)
         self.fabric.barrier()
         self.task = build_task(recipe)
         self.task.module.to(memory_format=torch.channels_last)
         self.task.module.to(self.fabric.device)
+        if world > 1 and self.fabric.device.type == "cuda":
+            convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
+            convert(self.task.module)
         self.average = Average(self.task.module, recipe.optimizer.ema)
         self.optimizers = build_optimizers(self.task, recipe)
         self.stage_number, self.step, self.total, self.seen = 0, 0, 0, 0
+        self.watch = Watch()
         if resume and self.run.checkpoint.is_file():
             self._restore(self.run.load())
         # Everything moves at this point: a data-parallel wrapper only averages the gradients of
@@ -184,6 +127,7 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][name])
         self.stage_number, self.step = state["stage"], state["stage_step"]
         self.total, self.seen = state["step"], state["seen"]
+        self.watch = Watch(**state["watch"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.fabric.is_global_zero:
             self.run.trim(self.total)
@@ -198,6 +142,7 @@ class Trainer:
                 "stage_step": self.step,
                 "step": self.total,
                 "seen": self.seen,
+                "watch": self.watch.state(),
                 "precision": self.fabric.strategy.precision.state_dict(),
             }
             self.run.save(state)
@@ -207,19 +152,21 @@ class Trainer:
         """Train all stages to their end.
 
         Raises:
-            TrainingError: a loss is not finite; the last checkpoint is kept.
+            TrainingError: a loss is not finite, or figures stayed outside the recipe's limits; the
+                last good checkpoint is kept.
         """
         while self.stage_number < len(self.recipe.stages):
             stage = self.recipe.stages[self.stage_number]
             prepare_stage(self.task, stage)
             self._fit_stage(stage)
             self.stage_number, self.step = self.stage_number + 1, 0
+            self.watch = Watch(outside=self.watch.outside)
             self._save()
         if self.writer is not None:
             self.writer.close()
 
     def _fit_stage(self, stage: Stage) -> None:
-        sums: dict[str, float] = {}
+        sums: dict[str, list[float]] = {}
         since, begun = 0, time.perf_counter()
         world, rank = self.fabric.world_size, self.fabric.global_rank
         if stage.batch % (world * stage.accumulate):
@@ -232,58 +179,95 @@ class Trainer:
         )
         for raw in batches:
             torch.manual_seed(hash((self.recipe.seed, self.stage_number, self.step)) & 0x7FFFFFFF)
-            batch = to_batch(raw, device=self.fabric.device, degraded=self.recipe.data.degraded)
+            batch = to_batch(
+                raw,
+                device=self.fabric.device,
+                task=self.recipe.task,
+                degraded=self.recipe.data.degraded,
+                training=True,
+            )
             lr = learning_rate(stage, self.step)
             for name, value in self._turns(stage, batch, lr).items():
-                sums[name] = sums.get(name, 0.0) + value
+                sums.setdefault(name, []).append(value)
             self.average.update(self.task.module, self.total)
             self.step, self.total = self.step + 1, self.total + 1
             self.seen, since = self.seen + stage.batch, since + 1
             if since == LOG_EVERY or self.step == stage.steps:
                 speed = since * stage.batch / (time.perf_counter() - begun)
-                means = {name: value / since for name, value in sums.items()}
-                self._log({**means, "lr": lr, "pictures_per_s": speed})
+                told = self._over_all(_means(sums) | self._seen(batch))
+                self._log({**told, "lr": lr, "pictures_per_s": speed})
                 sums, since, begun = {}, 0, time.perf_counter()
             if self.total % self.recipe.validate_every == 0 or self.step == stage.steps:
                 self._validate(stage)
                 begun = time.perf_counter()
-            if self.total % self.recipe.save_every == 0:
+            if self.total % self.recipe.save_every == 0 and not self.watch.outside:
                 self._save()
+            if stage.patience and self.watch.stale >= stage.patience:
+                self.fabric.print(f"stage {self.stage_number} ends at a plateau", flush=True)
+                break
 
     def _turns(self, stage: Stage, batch: Batch, lr: float) -> dict[str, float]:
         """Let every player take one step; return the loss terms and gradient norms as numbers."""
         told: dict[str, float] = {}
         for player in self.task.players():
+            if self.step % stage.turns.get(player.name, 1):
+                continue
             optimizer = self.stepping[player.name]
             for group in optimizer.param_groups:
                 group["lr"] = lr * stage.lr_scale.get(group["name"], 1.0)
             optimizer.zero_grad(set_to_none=True)
-            parts = stage.accumulate
-            for part in range(parts):
-                piece = batch.every(part, parts)
-                with self.fabric.no_backward_sync(self.turn, enabled=part < parts - 1):
-                    terms = self.turn(player.name, piece)
-                    loss = torch.stack(list(terms.values())).sum() / parts
-                    self.fabric.backward(loss)
-                for name, value in terms.items():
-                    key = f"{player.name}.{name}"
-                    told[key] = told.get(key, 0.0) + float(value.detach()) / parts
-            norm = self.fabric.clip_gradients(
-                self.turn, optimizer, max_norm=self.recipe.optimizer.clip, error_if_nonfinite=False
-            )
+            with only(self.task, player.name):
+                terms = self._backward(stage, player.name, batch)
+            told |= terms
+            if self.recipe.optimizer.clip:
+                norm = self.fabric.clip_gradients(
+                    self.turn,
+                    optimizer,
+                    max_norm=self.recipe.optimizer.clip,
+                    error_if_nonfinite=False,
+                )
+                told[f"{player.name}.gradient"] = float(cast(Tensor, norm))
             # In 16-bit precision a gradient may overflow: the loss scale shrinks, no step is taken.
-            checked = list(told.values())
-            if self.recipe.precision != "16-mixed":
-                checked.append(float(cast(Tensor, norm)))
-            if not all(math.isfinite(value) for value in checked):
+            half = self.recipe.precision == "16-mixed"
+            if not all(math.isfinite(v) for v in (terms if half else told).values()):
                 raise TrainingError(
                     f"The loss is not finite at step {self.total} ({told}); start a new run with "
                     f"--set stages.{self.stage_number}.lr={lr / 3:.2g}. The weights of the last "
                     f"checkpoint are kept in {self.run.checkpoint}."
                 )
-            told[f"{player.name}.gradient"] = float(cast(Tensor, norm))
             optimizer.step()
         return told
+
+    def _backward(self, stage: Stage, player: str, batch: Batch) -> dict[str, float]:
+        """Gather a player's gradients over the parts of a batch; return its loss terms."""
+        told: dict[str, float] = {}
+        parts = stage.accumulate
+        for part in range(parts):
+            with self.fabric.no_backward_sync(self.turn, enabled=part < parts - 1):
+                terms = self.turn(player, batch.every(part, parts))
+                loss = torch.stack(list(terms.values())).sum() / parts
+                self.fabric.backward(loss)
+            for name, value in terms.items():
+                key = f"{player}.{name}"
+                told[key] = told.get(key, 0.0) + float(value.detach()) / parts
+        return told
+
+    def _over_all(self, row: dict[str, float]) -> dict[str, float]:
+        """Return the means over all processes, each of which saw its part of the batches."""
+        if self.fabric.world_size == 1:
+            return row
+        mine = torch.tensor(list(row.values()), dtype=torch.float64, device=self.fabric.device)
+        means = cast(Tensor, self.fabric.all_reduce(mine, reduce_op="mean"))
+        return dict(zip(row, means.tolist(), strict=True))
+
+    @torch.no_grad()
+    def _seen(self, batch: Batch) -> dict[str, float]:
+        """Return the task's own figures on a batch of the training."""
+        self.task.module.eval()
+        with self.fabric.autocast():
+            figures = self.task.figures(batch)
+        prepare_stage(self.task, self.recipe.stages[self.stage_number])
+        return {f"train.{name}": float(value) for name, value in figures.items()}
 
     def _log(self, row: dict[str, float]) -> None:
         if self.writer is None:
@@ -297,51 +281,47 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, stage: Stage) -> None:
-        """Look at held-out pictures with the averaged weights."""
-        if self.writer is None:
-            self.fabric.barrier()
-            return
+        """Look at held-out pictures with the averaged weights.
+
+        Raises:
+            TrainingError: figures stayed outside the recipe's limits for too many looks.
+        """
+        odd = ""
+        if self.writer is not None:
+            odd = self._look(stage)
+        # One process looks; all of them must draw the same conclusions.
+        state, odd = self.fabric.broadcast((self.watch.state(), odd))
+        self.watch = Watch(**state)
+        if self.watch.outside >= self.recipe.limit_looks:
+            raise TrainingError(
+                f"Training collapsed: {odd}, at {self.watch.outside} looks in a row (step "
+                f"{self.total}). The last good checkpoint is kept in {self.run.checkpoint}; start "
+                f"a new run with --set stages.{self.stage_number}.lr={stage.lr / 3:.2g}."
+            )
+
+    def _look(self, stage: Stage) -> str:
+        """Log the figures and the sample grid; return what is outside its limits, in words."""
         module = self.task.module
         present = {key: value.clone() for key, value in module.state_dict().items()}
         if self.recipe.optimizer.ema:
             module.load_state_dict(self.average.state, strict=True)
         module.eval()
-        row, samples = self._figures(stage)
+        row, samples = look(
+            self.task, self.pictures, self.recipe, size=stage.size, fabric=self.fabric
+        )
         module.load_state_dict(present, strict=True)
         prepare_stage(self.task, stage)
-        if samples:
-            name = f"{self.total:07d}"
-            grid = self.run.sample(name, samples)
-            self.writer.add_image("gray, model, truth", grid, self.total, dataformats="HWC")
+        if not row:
+            return ""
+        grid = self.run.sample(f"{self.total:07d}", samples)
+        assert self.writer is not None
+        self.writer.add_image("input, model, truth", grid, self.total, dataformats="HWC")
         self._log(row)
-        self.fabric.barrier()
+        return self.watch.see(row, self.recipe)
 
-    def _figures(self, stage: Stage) -> tuple[dict[str, float], list[Tensor]]:
-        """Return validation figures and the sample columns.
 
-        ``val.error`` is the mean distance in Lab as a share of gray's; ``val.chroma`` the mean
-        chroma as a share of the truth's.
-        """
-        ours, gray, chroma, true = 0.0, 0.0, 0.0, 0.0
-        samples: list[Tensor] = []
-        data = self.recipe.data
-        batches = self.pictures.held_batches(size=stage.size, count=32, limit=data.val_pictures)
-        for raw in batches:
-            batch = to_batch(raw, device=self.fabric.device, degraded=0.0)
-            with self.fabric.autocast():
-                lab = self.task.predict(batch).float()
-            truth = torch.cat([batch.lightness, batch.ab], dim=1)
-            ours += float((lab - truth).norm(dim=1).mean()) * len(lab)
-            gray += float(batch.ab.norm(dim=1).mean()) * len(lab)
-            chroma += float(lab[:, 1:].norm(dim=1).mean()) * len(lab)
-            true += float(batch.ab.norm(dim=1).mean()) * len(lab)
-            if not samples:
-                few = self.recipe.sample_pictures
-                blank = torch.cat([batch.luma, torch.zeros_like(batch.ab)], dim=1)
-                samples = [blank[:few], lab[:few], truth[:few]]
-        if not samples:
-            return {}, []
-        return {"val.error": ours / gray, "val.chroma": chroma / true}, samples
+def _means(sums: dict[str, list[float]]) -> dict[str, float]:
+    return {name: sum(values) / len(values) for name, values in sums.items()}
 
 
 def train(recipe: Recipe, data: Sequence[str | Path], out: Path, *, resume: bool = False) -> None:
@@ -354,8 +334,8 @@ def train(recipe: Recipe, data: Sequence[str | Path], out: Path, *, resume: bool
         resume: go on where the run in ``out`` stopped.
 
     Raises:
-        TrainingError: a folder is missing or empty, the run exists already, or the loss is not
-            finite.
+        TrainingError: a folder is missing or empty, the run exists already, the loss is not finite,
+            or training collapsed.
         UsageError: the recipe is wrong.
     """
     Trainer(recipe, data=data, out=out, resume=resume).fit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from tinct.train.recipe import DataRecipe, Recipe, Size, Stage
 
@@ -29,6 +30,8 @@ class Flagship:
         gain: factor on the joined chroma.
         calm: how much of the rarity weights' effect on the bins is taken back at export, 0 to 1.
     """
+
+    DECODING: ClassVar = ("temperature", "bins_share", "gain", "calm")
 
     encoder: str = "efficientnet_lite0"
     pretrained: bool = True
