@@ -283,13 +283,18 @@ def evaluate() -> Parser:
     """Return the parser of ``tinct evaluate``."""
     parser = Parser(
         "evaluate",
-        description="Measure a model on color pictures, beside gray and the true mean color.",
+        description="Measure a model on color pictures, beside gray and the true mean color. Models for "
+        "line art are given FOLDER/sketch, or drawings made of the pictures.",
         epilog="""\
 examples:
   tinct evaluate pictures --html report.html
   tinct evaluate pictures --model runs/mine/bundle --hints 10 --json results.json""",
     )
-    parser.add_argument("folder", metavar="FOLDER", help="color pictures: the truth")
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        help="color pictures, the truth; or with color/ and sketch/ in it",
+    )
     parser.add_argument(
         "--hints",
         type=_at_least(0),
