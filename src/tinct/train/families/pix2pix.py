@@ -3,7 +3,7 @@
 The paper's networks and training [1, 2], with the least squares [3] of the article that the recipes
 follow. The network is the paper's "U-Net 256": 4x4 convolutions of stride 2 down to one pixel, the
 same way up again, and a skip at every size. There is no noise input; as in the paper dropout is the
-only chance, here in training alone (docs/decisions/0002-pix2pix.md).
+only chance, here in training alone (docs/decisions/0003-pix2pix.md).
 
 References:
     [1] P. Isola, J.-Y. Zhu, T. Zhou, A. A. Efros: Image-to-Image Translation with Conditional
