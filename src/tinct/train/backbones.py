@@ -188,8 +188,11 @@ def resnet34(*, pretrained: bool) -> Pyramid:
     return Pyramid(stages, (64, 64, 128, 256, 512))
 
 
-def vgg16_features() -> nn.Sequential:
-    """Return VGG-16 up to relu4_3 with ImageNet weights [2], frozen, in evaluation mode.
+def vgg16_features(*, pretrained: bool = True) -> nn.Sequential:
+    """Return VGG-16 up to relu4_3 [2], frozen, in evaluation mode.
+
+    Args:
+        pretrained: with ImageNet weights, or freshly initialized.
 
     Returns:
         ``nn.Sequential`` of 23 layers; input RGB (N, 3, H, W), 0..1 normalized by ImageNet's mean
@@ -198,9 +201,15 @@ def vgg16_features() -> nn.Sequential:
     Raises:
         TrainingError: the weights are neither here nor to be had.
     """
-    from torchvision.models import VGG16_Weights, vgg16  # noqa: PLC0415
+    from torchvision.models import VGG16_Weights, vgg, vgg16  # noqa: PLC0415
 
-    layers = nn.Sequential(*list(vgg16(weights=None).features)[:VGG16_LAYERS])
+    layers = nn.Sequential(*list(vgg.make_layers(vgg.cfgs["D"]))[:VGG16_LAYERS])
+    if not pretrained:
+        for part in layers:
+            if isinstance(part, nn.Conv2d):  # as torchvision does; there is no normalization
+                nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(part.bias)  # type: ignore[arg-type]
+        return layers.eval().requires_grad_(False)
     state = _local(VGG16)
     if state is None:
         full = _download(VGG16, lambda: vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features)
