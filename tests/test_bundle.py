@@ -223,3 +223,13 @@ def test_a_name_that_no_folder_can_have(no_bundles: Path) -> None:
     for name in ("x" * 300, f"{'x' * 300}/model.onnx", "a\0b"):
         with pytest.raises(ModelError, match="no model"):
             find_bundle(name)
+
+
+def test_a_folder_of_bundles_names_them(tmp_path: Path) -> None:
+    for name in ("second", "first"):
+        make_bundle(tmp_path / name)
+    with pytest.raises(ModelError, match=r"no model\.onnx; name one of those in it: first, second"):
+        find_bundle(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=r"it holds no model\.onnx\.$"):
+        find_bundle(tmp_path / "empty")

@@ -208,7 +208,9 @@ def read_bundle(path: str | Path) -> Bundle:
     folder = Path(path)
     for name in (MODEL, MANIFEST):
         if not _is_file(folder / name):
-            raise ModelError(f"{str(folder)!r} is no model bundle: it holds no {name}.")
+            held = sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+            more = f"; name one of those in it: {', '.join(held)}." if held else "."
+            raise ModelError(f"{str(folder)!r} is no model bundle: it holds no {name}{more}")
     where = str(folder / MANIFEST)
     try:
         held = json.loads((folder / MANIFEST).read_text("utf-8"))

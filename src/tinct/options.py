@@ -283,8 +283,8 @@ def evaluate() -> Parser:
     """Return the parser of ``tinct evaluate``."""
     parser = Parser(
         "evaluate",
-        description="Measure a model on color pictures, beside gray and the true mean color. Models "
-        "for line art are given FOLDER/sketch, or drawings made of the pictures.",
+        description="Measure a model on color pictures, beside gray and the true mean color. "
+        "Models for line art are given FOLDER/sketch, or drawings made of the pictures.",
         epilog="""\
 examples:
   tinct evaluate pictures --html report.html
