@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping
 from tinct.errors import UsageError
 from tinct.train import recipe as value
 from tinct.train.recipe import SIZES, Recipe, Size, replace_fields
-from tinct.train.recipes import autoencoder, flagship, pix2pix
+from tinct.train.recipes import autoencoder, chromagan, flagship, pix2pix
 
 SETTINGS: dict[str, type] = {
     "flagship": flagship.SETTINGS,
     "autoencoder": autoencoder.SETTINGS,
+    "chromagan": chromagan.SETTINGS,
     "pix2pix": pix2pix.SETTINGS,
 }
 RECIPES: dict[str, Callable[[Size], Recipe]] = {
     **flagship.RECIPES,
     **autoencoder.RECIPES,
+    **chromagan.RECIPES,
     **pix2pix.RECIPES,
 }
 
