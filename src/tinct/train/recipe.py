@@ -16,7 +16,7 @@ from tinct.errors import UsageError
 
 Size = Literal["nano", "small", "full"]
 SIZES: tuple[Size, ...] = ("nano", "small", "full")
-SMALL_PICTURES = 12_000
+SMALL_PICTURES = 8_000
 """Pictures that every published system sees at size ``small``: one budget for all, so that the
 comparison is between methods."""
 
