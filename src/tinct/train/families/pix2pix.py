@@ -19,7 +19,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from tinct.color import lightness_to_gray, rgb_to_lab
@@ -161,13 +160,10 @@ class Pix2PixTask:
         """Return what the network should have made, in its own units."""
         return batch.ab / AB_LIMIT if self.net.space == "ab" else batch.rgb * 2 - 1
 
-    def judge(self, seen: Tensor, picture: Tensor, *, fixed: bool = False) -> Tensor:
-        """Return the critic's raw map; ``fixed`` lets no gradient reach the critic's weights."""
+    def judge(self, seen: Tensor, picture: Tensor) -> Tensor:
+        """Return the critic's raw map for (N, seen, H, W) and (N, made, H, W)."""
         shown = torch.cat([seen, picture], dim=1) if self.settings.conditional else picture
-        if not fixed:
-            return cast(Tensor, self.critic(shown))
-        held = {name: value.detach() for name, value in self.critic.named_parameters()}
-        return cast(Tensor, functional_call(self.critic, held, (shown,)))
+        return cast(Tensor, self.critic(shown))
 
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """Return the player's weighted terms.
@@ -186,7 +182,7 @@ class Pix2PixTask:
                 "fake": 0.5 * adversarial(fake, real=False, kind=s.verdict),
             }
         made = self.net.paint(seen)
-        fake = self.judge(seen, made, fixed=True)
+        fake = self.judge(seen, made)
         return {
             "adversarial": adversarial(fake, real=True, kind=s.verdict),
             "l1": s.l1_weight * F.l1_loss(made.float(), truth),
