@@ -31,6 +31,7 @@ OPTIONS = {
     "evaluate": "-h --help --hints --limit --json --html --model --quality --device --threads",
     "train": "-h --help --list --data --out --size --set --resume",
     "export": "-h --help -o --output --name --set --overwrite",
+    "report": "-h --help --data --limit --json --html --markdown --pictures",
 }
 
 LIGHTNESS = 80
@@ -134,6 +135,9 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["train", "flagship-photo"], "--data FOLDER and --out RUN"),
         (["train", "flagship-photo", "--set", "x"], "'x' is not NAME=VALUE"),
         (["export", "run"], "-o/--output"),
+        (["report", "--data", "x"], "RUN|NAME|PATH"),
+        (["report", "photo"], "--data FOLDER"),
+        (["report", "photo", "--data", "x", "--pictures", "y"], "--markdown FILE"),
         (["a.jpg", "b.jpg", "-o", "-"], "cannot all go to stdout"),
         (["a.jpg", "-o", "-", "--json"], "cannot both go to stdout"),
         (["a.jpg", "-o", "a.jpg"], "would replace an input"),
@@ -155,7 +159,7 @@ def test_a_missing_extra_says_how_to_get_it(
 ) -> None:
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "torch" else object())
     words = ["train", "flagship-photo", "--data", "x", "--out", "y"]
-    for command in (words, ["export", "x", "-o", "y"]):
+    for command in (words, ["export", "x", "-o", "y"], ["report", "x", "--data", "y"]):
         assert cli.main(command) == 7
         err = capsys.readouterr().err
         assert "needs torch" in err

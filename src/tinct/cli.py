@@ -227,6 +227,39 @@ def export(given: argparse.Namespace) -> int:
     return 0
 
 
+def report(given: argparse.Namespace) -> int:
+    """Compare runs and models."""
+    from tinct.evaluate import check_output
+
+    if not given.data:
+        raise UsageError("which pictures? --data FOLDER")
+    if given.pictures and not given.markdown:
+        raise UsageError("--pictures belongs to --markdown FILE")
+    _need_train_extra()
+    from tinct.train import report as room
+    from tinct.train import report_page as page
+
+    for target in (given.json, given.html, given.markdown):
+        if target:
+            check_output(target)
+    if given.markdown:
+        page.check_markdown(Path(given.markdown))
+    with terminal.counter("measuring") as count:
+        found = room.compare(given.models, given.data, limit=given.limit, progress=count)
+    for title, heads, rows in page.texts(found):
+        terminal.write(title)
+        terminal.write_table(heads, rows)
+    if given.json:
+        page.write_json(found, Path(given.json))
+    if given.html:
+        page.write_html(found, Path(given.html))
+    if given.markdown:
+        target = Path(given.markdown)
+        pictures = Path(given.pictures) if given.pictures else target.with_suffix("")
+        page.write_markdown(found, target, pictures)
+    return 0
+
+
 def _need_train_extra() -> None:
     """Raise MissingExtraError when a library for training is missing."""
     from tinct.doctor import EXTRAS
@@ -246,6 +279,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "evaluate": evaluate,
     "train": train,
     "export": export,
+    "report": report,
 }
 
 

@@ -22,7 +22,10 @@ from tinct import __version__
 BASE = ("numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich")
 EXTRAS = {
     "heic": ("pillow_heif",),
-    "train": ("torch", "torchvision", "timm", "lightning", "onnx", "safetensors", "tensorboard"),
+    "train": (
+        *("torch", "torchvision", "timm", "lightning", "onnx", "safetensors", "tensorboard"),
+        "matplotlib",
+    ),
 }
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": "measure a model on a folder of color pictures",
     "train": "train a model from a recipe",
     "export": "turn a training run into a model bundle",
+    "report": "compare runs and models in one table, with pictures",
 }
 
 MAIN_HELP = """\
@@ -377,6 +378,47 @@ example:
     return parser
 
 
+def report() -> Parser:
+    """Return the parser of ``tinct report``."""
+    parser = Parser(
+        "report",
+        description="Compare runs and models in one table, with pictures and training curves. "
+        "Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+examples:
+  tinct report photo runs/mine runs/other --data pictures --html report.html --json report.json
+  tinct report photo zoo/* --data photos --data lineart --limit 100 --html report.html
+  tinct report zoo/* --data photos --markdown docs/comparison.md --pictures docs/comparison""",
+    )
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="RUN|NAME|PATH",
+        help="folders of training runs, bundle folders, or models that `tinct models` lists",
+    )
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="true color pictures; for line art with color/ and sketch/; may be given twice",
+    )
+    parser.add_argument(
+        "--limit", type=_at_least(1), metavar="N", help="measure only N pictures, evenly spread"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
+    parser.add_argument("--html", metavar="FILE", help="write one page with pictures to FILE")
+    parser.add_argument(
+        "--markdown", metavar="FILE", help="write a page for a repository; text around it stays"
+    )
+    parser.add_argument(
+        "--pictures",
+        metavar="FOLDER",
+        help="where the pictures of the --markdown page go (default: beside it, by its name)",
+    )
+    return parser
+
+
 PARSERS: dict[str, Callable[[], Parser]] = {
     "colorize": colorize,
     "models": models,
@@ -384,4 +426,5 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "evaluate": evaluate,
     "train": train,
     "export": export,
+    "report": report,
 }
