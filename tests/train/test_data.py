@@ -9,9 +9,10 @@ from skimage.color import rgb2lab
 
 from tinct.errors import TrainingError
 from tinct.train import lineart
-from tinct.train.data import Pictures, ahead, split_source, to_batch
+from tinct.train.data import Pictures, ahead, to_batch
 from tinct.train.degrade import age
 from tinct.train.recipe import DataRecipe
+from tinct.train.sources import FolderSource, split_source
 from tinct.train.store import open_store
 
 RECIPE = DataRecipe(short=48, val_share=0.2, val_pictures=8)
@@ -49,9 +50,9 @@ def test_useless_folders_are_refused(make: str, tmp_path: Path) -> None:
 
 
 def test_sources_carry_weights() -> None:
-    assert split_source("a/b=2.5") == (Path("a/b"), 2.5)
-    assert split_source("a/b") == (Path("a/b"), 1.0)
-    assert split_source("a=b/c") == (Path("a=b/c"), 1.0)
+    assert split_source("a/b=2.5") == ("a/b", 2.5)
+    assert split_source("a/b") == ("a/b", 1.0)
+    assert split_source("a=b/c") == ("a=b/c", 1.0)
     with pytest.raises(TrainingError, match="positive"):
         split_source("a=-1")
 
@@ -82,9 +83,11 @@ def test_processes_split_a_batch(pictures: Path) -> None:
 
 def test_validation_pictures_are_not_trained_on(pictures: Path) -> None:
     data = Pictures([pictures], recipe=RECIPE, seed=5)
-    assert len(data.held[0]) > 0
-    assert not set(data.held[0]) & set(data.train[0])
-    assert len(data.held[0]) + len(data.train[0]) == 24
+    source = data.sources[0]
+    assert isinstance(source, FolderSource)
+    assert source.held_count > 0
+    assert not set(source.validation) & set(source.train)
+    assert source.held_count + source.count == 24
 
 
 def test_small_pictures_are_drawn_less_at_large_sizes(pictures: Path, tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_small_pictures_are_drawn_less_at_large_sizes(pictures: Path, tmp_path: 
     for number in range(24):
         Image.fromarray(paint(number, 20, 20)).save(tmp_path / f"s{number}.png")
     data = Pictures([pictures, tmp_path], recipe=DataRecipe(short=40, sharp=1.0), seed=0)
-    counts = [len(part) for part in data.train]
+    counts = [source.count for source in data.sources]
     small, large = data.shares(20), data.shares(40)
     assert small == pytest.approx(np.array(counts) / sum(counts))
     assert large[1] / large[0] == pytest.approx(0.5 * counts[1] / counts[0])
@@ -118,7 +121,7 @@ def make_pairs(folder: Path) -> Path:
 def test_pairs_stay_together(tmp_path: Path) -> None:
     recipe = DataRecipe(short=40, val_share=0.0, smallest_crop=1.0, hints="none")
     data = Pictures([make_pairs(tmp_path)], recipe=recipe, seed=0)
-    store = data.sources[0].store
+    store = open_store(tmp_path / "color", short=40)
     raw = data.batch(0, 0, size=40, count=40)
     batch = to_batch(raw, device=torch.device("cpu"), task="lineart", training=True)
     assert 5 < int(raw.drawn.sum()) < 35
@@ -158,9 +161,11 @@ def test_line_art_without_drawings_is_drawn(pictures: Path) -> None:
 
 def test_first_pictures_train_the_next_validate(pictures: Path) -> None:
     data = Pictures([pictures], recipe=DataRecipe(short=48, first=(14, 5, 5)), seed=0)
-    names = data.sources[0].store.names
-    assert [names[i] for i in data.train[0]] == sorted(names)[:14]
-    assert [names[i] for i in data.held[0]] == sorted(names)[14:19]
+    source = data.sources[0]
+    assert isinstance(source, FolderSource)
+    names = source.store.names
+    assert [names[i] for i in source.train] == sorted(names)[:14]
+    assert [names[i] for i in source.validation] == sorted(names)[14:19]
     with pytest.raises(TrainingError, match=r"asks for 30 pictures, and the folder has 24"):
         Pictures([pictures], recipe=DataRecipe(short=48, first=(20, 5, 5)), seed=0)
 

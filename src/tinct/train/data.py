@@ -1,20 +1,18 @@
-"""Folders of color pictures -> batches.
+"""Color pictures -> batches.
 
 A batch is a pure function of (seed, stage, step): nothing is remembered between steps. So a resumed
 run sees exactly the pictures an uninterrupted one would have seen, and several processes split a
 batch without talking to each other.
 
-A folder with ``color/`` and ``sketch/`` in it holds pairs: a drawing belongs to the picture of the
-same name. Line art without a drawing is drawn by :mod:`tinct.train.lineart` on the way.
+Line art without an artist's drawing is drawn by :mod:`tinct.train.lineart` on the way.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +24,8 @@ from tinct.errors import TrainingError
 from tinct.train import augment, degrade, hinting, lineart
 from tinct.train.augment import Pixels
 from tinct.train.recipe import DataRecipe, Stage
-from tinct.train.store import Store, open_store
+from tinct.train.shards import ShardSource, are_shards
+from tinct.train.sources import FolderSource, Picture, Source, split_source
 from tinct.train.task import Batch
 
 ALWAYS_HINTED = ("blur", "article-patches", "truth")  # kinds that validation pictures have as well
@@ -70,105 +69,23 @@ class RawBatch:
     seeds: list[int]
 
 
-def split_source(text: str | Path) -> tuple[Path, float]:
-    """Split ``FOLDER`` or ``FOLDER=WEIGHT`` into a folder and how often it is drawn from.
+def open_source(text: str | Path, recipe: DataRecipe, *, seed: int) -> Source:
+    """Open a folder or tar shards, each perhaps with ``=WEIGHT``.
 
     Raises:
-        TrainingError: the weight is not a positive number.
+        TrainingError: there is nothing to train on.
     """
-    folder, equals, weight = str(text).rpartition("=")
-    if not equals:
-        return Path(weight), 1.0
-    try:
-        value = float(weight)
-    except ValueError:
-        return Path(text), 1.0
-    if not 0 < value < float("inf"):
-        raise TrainingError(f"The weight in {str(text)!r} must be a positive number.")
-    return Path(folder), value
-
-
-def _held_out(name: str, share: float) -> bool:
-    """Tell whether a picture belongs to the validation split: by its name, so for good."""
-    draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
-    return draw < share
-
-
-@dataclass(frozen=True)
-class Source:
-    """One folder: pictures, and drawings of some of them.
-
-    Attributes:
-        folder: as it was given.
-        store: its pictures.
-        sketches: its drawings, or None.
-        drawing_of: number of the drawing by number of the picture.
-        weight: how often it is drawn from, beside its number of pictures.
-    """
-
-    folder: Path
-    store: Store
-    sketches: Store | None
-    drawing_of: dict[int, int]
-    weight: float
-
-    @classmethod
-    def open(cls, text: str | Path, *, short: int) -> Source:
-        """Open ``FOLDER`` or ``FOLDER=WEIGHT``; with ``color/`` and ``sketch/`` in it, both."""
-        folder, weight = split_source(text)
-        if not ((folder / "color").is_dir() and (folder / "sketch").is_dir()):
-            return cls(folder, open_store(folder, short=short), None, {}, weight)
-        store = open_store(folder / "color", short=short)
-        sketches = open_store(folder / "sketch", short=short, grays=True)
-        numbers = {_stem(name): number for number, name in enumerate(sketches.names)}
-        pairs = ((number, numbers.get(_stem(name))) for number, name in enumerate(store.names))
-        known = {number: found for number, found in pairs if found is not None}
-        return cls(folder, store, sketches, known, weight)
-
-    def drawing(self, index: int) -> Pixels | None:
-        """Return the drawing of a picture, uint8 (H, W), or None."""
-        if self.sketches is None or index not in self.drawing_of:
-            return None
-        return self.sketches[self.drawing_of[index]][..., 1]
-
-
-def _stem(name: str) -> str:
-    """Return a relative path without its suffix."""
-    return str(PurePosixPath(name).with_suffix(""))
-
-
-def split(names: Sequence[str], recipe: DataRecipe) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split a folder into pictures to train on and pictures held out for validation.
-
-    Args:
-        names: of the pictures.
-        recipe: ``first`` or ``val_share``.
-
-    Returns:
-        Their numbers.
-
-    Raises:
-        TrainingError: the folder has too few pictures.
-    """
-    if any(recipe.first):
-        count, held, rest = recipe.first
-        if len(names) < count + held + rest:
-            raise TrainingError(
-                f"data.first asks for {count + held + rest} pictures, and the folder has "
-                f"{len(names)}: pass --set 'data.first=[{int(len(names) * 0.8)},"
-                f"{int(len(names) * 0.1)},0]', or [0,0,0] to split by data.val_share."
-            )
-        order = np.argsort(np.asarray(names), kind="stable").astype(np.int64)
-        return order[:count], order[count : count + held]
-    out = np.array([_held_out(name, recipe.val_share) for name in names])
-    return np.flatnonzero(~out), np.flatnonzero(out)
+    where, weight = split_source(text)
+    if are_shards(where):
+        return ShardSource(where, recipe, seed=seed, weight=weight)
+    return FolderSource(Path(where), recipe, weight=weight)
 
 
 class Pictures:
-    """Batches from one or more folders.
+    """Batches from one or more sources.
 
     Args:
-        sources: ``FOLDER`` or ``FOLDER=WEIGHT``.
+        sources: folders or tar shards, each perhaps with ``=WEIGHT``.
         recipe: sizes, shares, augmentation.
         seed: of everything random.
 
@@ -181,33 +98,26 @@ class Pictures:
             raise TrainingError("Training needs at least one folder of pictures: --data FOLDER.")
         self.recipe = recipe
         self.seed = seed
-        self.sources = [Source.open(text, short=recipe.short) for text in sources]
-        parts = [split(source.store.names, recipe) for source in self.sources]
-        self.train, self.held = [part[0] for part in parts], [part[1] for part in parts]
-        counts = np.array([len(part) for part in self.train], dtype=np.float64)
-        if not counts.all():
-            raise TrainingError("A data folder has no training picture left; lower data.val_share.")
-        self.weights = counts * np.array([source.weight for source in self.sources])
-        self.shorts = np.array([np.median(s.store.shapes.min(axis=1)) for s in self.sources])
+        self.sources = [open_source(text, recipe, seed=seed) for text in sources]
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self.train)
+        return sum(source.count for source in self.sources)
 
     def shares(self, size: int) -> NDArray[np.float64]:
-        """Return how often each folder is drawn from at a picture size; the shares sum to 1.
+        """Return how often each source is drawn from at a picture size; the shares sum to 1.
 
-        A folder's share grows with its number of pictures and its weight, and falls where its
+        A source's share grows with its number of pictures and its weight, and falls where its
         pictures would have to be enlarged: times (their median short side / size) to the power
         ``recipe.sharp``.
         """
-        blur = np.minimum(1.0, self.shorts / size) ** self.recipe.sharp
-        weighted = self.weights * blur
+        weights = np.array([source.count * source.weight for source in self.sources])
+        shorts = np.array([source.short for source in self.sources])
+        weighted = weights * np.minimum(1.0, shorts / size) ** self.recipe.sharp
         return np.asarray(weighted / weighted.sum(), dtype=np.float64)
 
-    def _item(self, source: int, index: int, size: int, rng: np.random.Generator | None) -> Item:
-        """Return one picture at random, or as validation sees it where there is no ``rng``."""
-        recipe, held = self.recipe, self.sources[source]
-        pixels, drawing = held.store[index], held.drawing(index)
+    def _item(self, picture: Picture, size: int, rng: np.random.Generator | None) -> Item:
+        """Cut a square at random, or as validation sees it where there is no ``rng``."""
+        recipe, pixels = self.recipe, picture.pixels
         if rng is None:
             cut = augment.middle(pixels.shape)
         else:
@@ -218,6 +128,7 @@ class Pictures:
         if rng is not None and recipe.lighting:
             rgb = augment.relight(rgb, rng, most=recipe.lighting)
         colors, mask = self._hints(rgb, rng)
+        drawing = picture.drawing
         lines = None if drawing is None else augment.take(drawing, cut, size)
         return Item(rgb, colors, mask, lines)
 
@@ -254,8 +165,8 @@ class Pictures:
         for number in range(rank, count, world):
             rng = np.random.default_rng([self.seed, stage, step, number])
             source = int(rng.choice(len(self.sources), p=shares))
-            index = int(self.train[source][rng.integers(len(self.train[source]))])
-            items.append(self._item(source, index, size, rng))
+            picture = self.sources[source].draw(rng, stage=stage, place=step * count)
+            items.append(self._item(picture, size, rng))
         numbers = range(rank, count, world)
         seeds = [hash((self.seed, stage, step, number)) & 0x7FFFFFFF for number in numbers]
         return _stack(items, seeds)
@@ -265,11 +176,11 @@ class Pictures:
 
         They have hints only where a recipe gives them to every picture.
         """
-        chosen = [(s, int(i)) for s, part in enumerate(self.held) for i in part]
+        chosen = [(source, i) for source in self.sources for i in range(source.held_count)]
         order = np.random.default_rng(0).permutation(len(chosen))[:limit]
         for start in range(0, len(order), count):
             places = (chosen[place] for place in order[start : start + count])
-            items = [self._item(s, i, size, None) for s, i in places]
+            items = [self._item(source.held(i), size, None) for source, i in places]
             yield _stack(items, [0] * len(items))
 
 

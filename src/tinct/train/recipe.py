@@ -88,6 +88,8 @@ class DataRecipe:
         lighting: largest relative change of brightness and of contrast.
         warp: largest shift of a corner by a perspective warp, as a share of the side.
         threads: loading threads.
+        window: tar shards that are held in memory at a time.
+        window_pictures: pictures a stage sees before the window moves on to other shards.
     """
 
     short: int = 256
@@ -103,6 +105,8 @@ class DataRecipe:
     lighting: float = 0.0
     warp: float = 0.0
     threads: int = 2
+    window: int = 2
+    window_pictures: int = 8000
 
     def __post_init__(self) -> None:
         if self.hints not in HINTS:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +50,21 @@ def list_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def _load(path: Path, short: int, grays: bool) -> NDArray[np.uint8] | None:
-    """Decode one picture, short side at most ``short``; None where it is damaged or gray.
+def decode(
+    source: Path | IO[bytes], short: int, *, grays: bool = False
+) -> NDArray[np.uint8] | None:
+    """Decode one picture for training.
 
-    With ``grays`` a gray one is kept.
+    Args:
+        source: a file.
+        short: the short side is shrunk to this many pixels, never enlarged.
+        grays: keep near-gray pictures, as drawings are.
+
+    Returns:
+        uint8 (H, W, 3), sRGB; None where it is damaged or gray.
     """
     try:
-        with Image.open(path) as opened:
+        with Image.open(source) as opened:
             opened.draft("RGB", (short, short))
             picture = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError):
@@ -117,7 +126,7 @@ def _decoded(
         todo = iter(files)
         while chunk := list(islice(todo, 256)):
             yield from zip(
-                chunk, pool.map(lambda file: _load(file, short, grays), chunk), strict=True
+                chunk, pool.map(lambda file: decode(file, short, grays=grays), chunk), strict=True
             )
 
 

@@ -88,9 +88,9 @@ class Trainer:
         if self.fabric.is_global_zero:
             used = [
                 {
-                    "name": source.folder.name,
-                    "pictures": len(source.store),
-                    "skipped": source.store.skipped,
+                    "name": source.name,
+                    "pictures": source.count + source.held_count,
+                    "skipped": source.skipped,
                     "weight": source.weight,
                     "license": "not stated",
                 }
