@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rows",
         nargs="*",
         metavar="ROW",
-        help=f"{', '.join(known)}; none: all but {', '.join(SLOW_ROWS)}, which is slow",
+        help=f"{', '.join(known)}; none: all but {', '.join(SLOW_ROWS)}, which are slow",
     )
     parser.add_argument("--model", default="photo", help="name or path of the bundle")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each side (default: 5)")

@@ -255,4 +255,13 @@ ROWS: dict[str, Callable[[Setting], list[Row]]] = {
     "cold": cold_start,
     "memory": memory,
 }
-SLOW_ROWS: dict[str, Callable[[Setting], list[Row]]] = {"install": install}
+
+
+def training(setting: Setting) -> list[Row]:
+    """Measure the training loop; see :mod:`benchmarks.training`, which needs the extra [train]."""
+    from benchmarks import training as room
+
+    return room.training(setting)
+
+
+SLOW_ROWS: dict[str, Callable[[Setting], list[Row]]] = {"install": install, "training": training}

@@ -163,3 +163,19 @@ def test_missing_and_doubled_outputs_are_named(tmp_path: Path) -> None:
     (outputs / "n01440760.jpg").write_bytes(b"")
     with pytest.raises(UsageError, match="n01440760"):
         rivals.main(words)
+
+
+def test_training_is_measured_against_a_plain_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("lightning")
+    from benchmarks import training
+
+    for name, value in (("STEPS", 1), ("PICTURES", 40), ("SYSTEMS", ("pix2pix-gray",))):
+        monkeypatch.setattr(training, name, value)
+    monkeypatch.setattr(training, "WORKERS", 0)
+    (row,) = training.training(Setting("photo", tmp_path, repeats=1))
+    jsonschema.validate(row.to_json(), {**SCHEMA["$defs"]["row"], "$defs": SCHEMA["$defs"]})
+    assert row.name == "train_pix2pix_gray"
+    assert row.ratio == row.ours.median / row.against.median
+    assert (tmp_path / "pix2pix-gray-1" / "last.ckpt").is_file()
