@@ -103,9 +103,9 @@ def initialize_normal(module: nn.Module, deviation: float = 0.02) -> None:
 class ConvNormAct(nn.Sequential):
     """A 3x3 convolution, batch normalization and ReLU."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
         super().__init__(
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         )

@@ -11,19 +11,23 @@ from collections.abc import Callable, Mapping
 from tinct.errors import UsageError
 from tinct.train import recipe as value
 from tinct.train.recipe import SIZES, Recipe, Size, replace_fields
-from tinct.train.recipes import autoencoder, chromagan, flagship, pix2pix
+from tinct.train.recipes import autoencoder, chromagan, flagship, pix2pix, resunet, sketch_unet
 
 SETTINGS: dict[str, type] = {
     "flagship": flagship.SETTINGS,
     "autoencoder": autoencoder.SETTINGS,
     "chromagan": chromagan.SETTINGS,
     "pix2pix": pix2pix.SETTINGS,
+    "resunet": resunet.SETTINGS,
+    "sketch_unet": sketch_unet.SETTINGS,
 }
 RECIPES: dict[str, Callable[[Size], Recipe]] = {
     **flagship.RECIPES,
     **autoencoder.RECIPES,
     **chromagan.RECIPES,
     **pix2pix.RECIPES,
+    **resunet.RECIPES,
+    **sketch_unet.RECIPES,
 }
 
 
