@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tinct.bundle import MANIFEST, Bundle, find_bundle
 from tinct.chroma import working_shape
 from tinct.engine import Engine
-from tinct.errors import UsageError
+from tinct.errors import ModelError, UsageError
 from tinct.subjects import COLOR, SUFFIXES, list_pictures
 from tinct.train.curves import read_curves
 
@@ -118,7 +118,11 @@ def _unlike(name: str, used: set[str]) -> str:
 
 
 def time_networks(systems: Sequence[System]) -> dict[str, float]:
-    """Return milliseconds of each network alone on a 4:3 picture at its working size."""
+    """Return milliseconds of each network alone on a 4:3 picture at its working size.
+
+    Raises:
+        ModelError: one of them fails.
+    """
     engines = {system.label: Engine(system.bundle) for system in systems}
     pictures: dict[str, NDArray[np.float32]] = {}
     for system in systems:
@@ -134,7 +138,10 @@ def time_networks(systems: Sequence[System]) -> dict[str, float]:
     for turn in range(ROUNDS + 1):
         for label, engine in engines.items():
             begun = time.perf_counter()
-            engine.run(pictures[label])
+            try:
+                engine.run(pictures[label])
+            except ModelError as error:
+                raise ModelError(f"{label}: {error}") from error
             if turn:  # the first is warm-up
                 spent[label].append((time.perf_counter() - begun) * 1000)
     return {label: statistics.median(times) for label, times in spent.items()}

@@ -1,31 +1,27 @@
 """Hints of the truth for systems that take them, each told of the kind it was trained with.
 
-All of them are points, which is what a person can give; a blurred map is many points side by side.
+All of them are points, which is what a person can give: patches and a blurred map are many points
+side by side. They are those of :mod:`tinct.train.hinting`, for pictures of any shape.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from tinct import color
 from tinct.hints import Point
 from tinct.subjects import Subject, random_hints
+from tinct.train import hinting
+from tinct.train.hinting import ARTICLE_ROWS, ARTICLE_SIDE, PATCH
 
 POINTS = 10
-SQUARE = 128  # pixels: the size of the article's pictures, which its lengths are counted in
-PATCH = 7
-BOX = 32
+BOX = 32  # pixels of a square of ARTICLE_SIDE
 CELLS = 32  # points of a blurred map along each side
-ARTICLE_PLACES = (
-    *((64, 64), (32, 32), (96, 96), (32, 96), (96, 32), (32, 64), (64, 32), (64, 96), (96, 64)),
-    *((16, 16), (32, 16), (16, 32), (16, 64), (64, 16), (16, 96), (96, 16), (112, 112)),
-    *((112, 96), (96, 112), (80, 80)),
-)
-"""Rows and columns where the article's patches begin, in a square of 128 pixels."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,14 @@ TOLD = {
     "points": _POINTS,
     "patches": _POINTS,
     "article-patches": Told(
-        f"{len(ARTICLE_PLACES)} patches",
-        f"the truth's mean color at {len(ARTICLE_PLACES)} fixed places, in discs of {PATCH} pixels "
-        f"at {SQUARE}.",
+        f"{len(ARTICLE_ROWS)} patches",
+        f"the truth at {len(ARTICLE_ROWS)} fixed places, {PATCH} x {PATCH} pixels each, "
+        f"in a picture whose short side has {ARTICLE_SIDE}.",
     ),
     "blur": Told(
         "blurred colors",
-        f"the truth blurred by a box of {BOX} pixels at {SQUARE}, as {CELLS} x {CELLS} points.",
+        f"the truth blurred by a box of {BOX} x {BOX} pixels of {ARTICLE_SIDE} x {ARTICLE_SIDE}, "
+        f"as {CELLS} x {CELLS} points.",
     ),
 }
 """The kinds of ``data.hints`` that can be told of a true picture."""
@@ -68,51 +65,41 @@ def tell(subject: Subject, kind: str) -> list[Point]:
         subject: where the colors are taken from.
         kind: a key of :data:`TOLD`.
     """
-    if kind == "article-patches":
-        return _patches(subject)
-    if kind == "blur":
-        return _map(subject)
-    assert TOLD[kind] is _POINTS
-    return random_hints(subject, count=POINTS, seed=0)
-
-
-def _small(subject: Subject) -> Image.Image:
-    """Return the truth at the article's size."""
-    square = Image.fromarray(np.ascontiguousarray(subject.truth))
-    return square.resize((SQUARE, SQUARE), Image.Resampling.BICUBIC)
-
-
-def _lab(image: Image.Image) -> NDArray[np.float64]:
-    """Return L*, a*, b* (h, w, 3), inside the range that a hint may have."""
-    lab = np.asarray(color.rgb_to_lab(np.asarray(image) / 255.0), dtype=np.float64)
-    lab[..., 0] = lab[..., 0].clip(0, 100)
-    return lab
-
-
-def _patches(subject: Subject) -> list[Point]:
-    """Return the article's patches as points of their mean color."""
-    lab = _lab(_small(subject))
-    points = []
-    for row, column in ARTICLE_PLACES:
-        shade = tuple(lab[row : row + PATCH, column : column + PATCH].mean((0, 1)).tolist())
-        y, x = ((start + PATCH / 2) / SQUARE for start in (row, column))
-        points.append(Point(x=x, y=y, color=shade, radius=PATCH / 2 / SQUARE))
-    return points
-
-
-def _map(subject: Subject) -> list[Point]:
-    """Return the blurred truth as points that cover the picture."""
-    blurred = _small(subject).filter(ImageFilter.BoxBlur((BOX - 1) / 2))
-    lab = _lab(blurred.resize((CELLS, CELLS), Image.Resampling.BOX))
+    if kind in ("points", "patches"):
+        return random_hints(subject, count=POINTS, seed=0)
     height, width = subject.gray.shape
-    radius = min(1.0, 0.75 / CELLS * max(height, width) / min(height, width))
+    if kind == "article-patches":
+        scale = ARTICLE_SIDE / min(height, width)
+        colors, mask = hinting.article_patches(
+            _resized(subject.truth, round(height * scale), round(width * scale))
+        )
+        return _points(colors, np.argwhere(mask).tolist(), radius=0.7 / ARTICLE_SIDE)
+    assert kind == "blur"
+    colors, _ = hinting.blur(_resized(subject.truth, ARTICLE_SIDE, ARTICLE_SIDE), box=BOX)
+    reach = 0.75 / CELLS * max(height, width) / min(height, width)
+    cells = _resized(colors, CELLS, CELLS)
+    return _points(cells, np.ndindex(CELLS, CELLS), radius=min(1.0, reach))
+
+
+def _points(
+    rgb: NDArray[np.uint8], places: Iterable[Sequence[int]], *, radius: float
+) -> list[Point]:
+    """Return pixels (row, column) of a small picture as points."""
+    height, width = rgb.shape[:2]
+    lab = np.asarray(color.rgb_to_lab(rgb / 255.0), dtype=np.float64)
+    lab[..., 0] = lab[..., 0].clip(0, 100)
     return [
         Point(
-            x=(column + 0.5) / CELLS,
-            y=(row + 0.5) / CELLS,
-            color=tuple(lab[row, column].tolist()),
+            x=(column + 0.5) / width,
+            y=(row + 0.5) / height,
+            color=(shade[0], shade[1], shade[2]),
             radius=radius,
         )
-        for row in range(CELLS)
-        for column in range(CELLS)
+        for row, column in places
+        for shade in [lab[row, column].tolist()]
     ]
+
+
+def _resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
