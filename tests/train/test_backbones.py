@@ -79,3 +79,46 @@ def test_vgg_stops_at_relu4_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert found.shape == (1, 512, 8, 8)
     assert torch.allclose(found, expected, atol=1e-6)
     assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_resnet34_gives_torchvisions_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import resnet34
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    torch.manual_seed(0)
+    whole = resnet34(weights=None).eval()
+    torch.save(whole.state_dict(), tmp_path / "resnet34.pth")
+    monkeypatch.setenv("TINCT_WEIGHTS", str(tmp_path))
+    pyramid = backbones.resnet34(pretrained=True).eval()
+    x = torch.randn(1, 3, 64, 96)
+    names = ["relu", "layer1", "layer2", "layer3", "layer4"]
+    with torch.no_grad():
+        found = pyramid(x)
+        expected = create_feature_extractor(whole, names)(x)
+    assert [tuple(m.shape[2:]) for m in found] == [(64 >> n, 96 >> n) for n in range(1, 6)]
+    assert all(torch.equal(m, expected[name]) for m, name in zip(found, names, strict=True))
+    assert pyramid.channels == tuple(m.shape[1] for m in found)
+
+
+def test_resnet34_is_downloaded_or_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import models
+
+    build, asked = models.resnet34, []
+
+    def online(*, weights: object) -> torch.nn.Module:
+        asked.append(weights)
+        return build(weights=None)
+
+    def offline(*, weights: object) -> torch.nn.Module:
+        if weights is not None:
+            raise OSError("no network")
+        return build(weights=None)
+
+    monkeypatch.delenv("TINCT_WEIGHTS", raising=False)
+    monkeypatch.setattr(models, "resnet34", online)
+    backbones.resnet34(pretrained=True)
+    assert asked == [None, models.ResNet34_Weights.IMAGENET1K_V1]
+    monkeypatch.setattr(models, "resnet34", offline)
+    with pytest.raises(TrainingError, match=r"resnet34\.safetensors.*TINCT_WEIGHTS"):
+        backbones.resnet34(pretrained=True)
+    assert len(backbones.resnet34(pretrained=False).stages) == 5
