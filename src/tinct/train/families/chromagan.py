@@ -8,7 +8,7 @@ and b*; it is a Wasserstein critic with gradient penalty [4].
 
 Units are the published code's: a* and b* count in 255, L* in 100. The factors of the losses mean
 something in these units only; the same goes for the penalty, which is taken on the sum of the
-critic's map, and the verdict, which is its mean (docs/decisions/0003-chromagan.md).
+critic's map, and the verdict, which is its mean (docs/decisions/0005-chromagan.md).
 
 References:
     [1] P. Vitoria, L. Raad, C. Ballester: ChromaGAN: Adversarial Picture Colorization with Semantic

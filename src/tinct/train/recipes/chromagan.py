@@ -67,7 +67,7 @@ class ChromaGan:
 
 SETTINGS = ChromaGan
 
-# VGG-16 would be 15 of the 10 megabytes that a small model may have, and several times too slow.
+# VGG-16's part alone is 15 MB, and 57 times the multiplications of EfficientNet-Lite0's.
 _SMALL = ChromaGan(
     base="efficientnet_lite0",
     overview=64,
