@@ -345,8 +345,12 @@ def test_both_players_are_drawn_on_train_and_validation() -> None:
     assert panels == {
         "accuracy": [f"{w}.{p}_accuracy" for w in ("train", "val") for p in "dg"],
         "loss terms": ["net.l1", "critic.real"],
-        "train and validation": [f"{w}.{p}_loss" for w in ("train", "val") for p in "dg"],
+        "D and G loss": [f"{w}.{p}_loss" for w in ("train", "val") for p in "dg"],
     }
+    for axes in figure.axes[:2]:
+        shades = [line.get_color() for line in axes.get_lines()[:4]]
+        assert shades[:2] == shades[2:]
+        assert shades[0] != shades[1]
     (axes,) = [a for a in figure.axes if a.get_title() == "loss terms"]
     assert [150, 150] in [list(line.get_xdata()) for line in axes.get_lines()]
 

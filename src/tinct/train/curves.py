@@ -26,6 +26,8 @@ CURVES, METRICS = "curves.json", "metrics.jsonl"
 POINTS = 200
 DIGITS = 5
 NOT_DRAWN = ("lr", "pictures_per_s", "gradient")  # last parts of names
+ACROSS = 3  # panels in a row
+LINEAR = 0.01  # magnitude below which a panel with negative values is linear
 ERROR, CHROMA = "error", "chroma"
 
 Points = Sequence[Sequence[float]]
@@ -96,20 +98,21 @@ def read_curves(folder: Path) -> dict[str, Any] | None:
 
 def panels(curves: Curves) -> dict[str, dict[str, Points]]:
     """Sort the series into what is drawn together: title to name to points."""
-    sorted_: dict[str, dict[str, Points]] = {}
+    drawn: dict[str, dict[str, Points]] = {}
     for name, points in curves["series"].items():
         head, _, last = name.rpartition(".")
-        watched = head in ("train", "val")
-        if not watched:
+        if head not in ("train", "val"):
             title = "loss terms"
         elif last.endswith("accuracy"):
             title = "accuracy"
+        elif last in ("d_loss", "g_loss"):
+            title = "D and G loss"
         elif last in (ERROR, CHROMA):
             title = "on validation pictures"
         else:
             title = "train and validation"
-        sorted_.setdefault(title, {})[name] = points
-    return {title: sorted_[title] for title in sorted(sorted_)}
+        drawn.setdefault(title, {})[name] = points
+    return {title: drawn[title] for title in sorted(drawn)}
 
 
 def draw_curves(curves: Curves, *, title: str) -> Any:
@@ -120,22 +123,35 @@ def draw_curves(curves: Curves, *, title: str) -> Any:
         title: above the drawing.
 
     Returns:
-        A ``matplotlib.figure.Figure``, a panel for each of :func:`panels`; what was seen in
-        validation is dashed, the beginning of a stage a thin line.
+        A ``matplotlib.figure.Figure``, a panel for each of :func:`panels`. A figure on training
+        pictures and the same on validation pictures share a color, the second is dashed; the
+        beginning of a stage is a thin line.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     parts = panels(curves)
-    figure = Figure(figsize=(4.2 * max(1, len(parts)), 3.0), layout="constrained")
+    across = min(ACROSS, max(1, len(parts)))
+    down = max(1, -(-len(parts) // across))
+    figure = Figure(figsize=(3.5 * across, 2.6 * down + 0.3), layout="constrained")
     figure.suptitle(title, fontsize=10)
     for number, (heading, series) in enumerate(parts.items(), start=1):
-        axes = figure.add_subplot(1, len(parts), number)
+        axes = figure.add_subplot(down, across, number)
+        colors: dict[str, str] = {}
         for name, points in series.items():
-            style = "--" if name.startswith("val.") else "-"
+            watched = heading != "loss terms"
+            shade = name.rpartition(".")[2] if watched else name
             seen, values = zip(*points, strict=True)
-            axes.plot(seen, values, style, label=name, linewidth=1.2, marker=_marker(points))
-        if heading == "loss terms" and all(v > 0 for part in series.values() for _, v in part):
-            axes.set_yscale("log")
+            axes.plot(
+                seen,
+                values,
+                "--" if name.startswith("val.") else "-",
+                color=colors.setdefault(shade, f"C{len(colors) % 10}"),
+                label=name,
+                linewidth=1.2,
+                marker="." if len(points) < 3 else "",  # so that a single point is seen
+            )
+        if heading in ("loss terms", "train and validation"):
+            _spread(axes, [value for points in series.values() for _, value in points])
         for start in curves["stages"][1:]:
             axes.axvline(start, color="0.7", linewidth=0.6)
         axes.set_title(heading, fontsize=9)
@@ -145,9 +161,12 @@ def draw_curves(curves: Curves, *, title: str) -> Any:
     return figure
 
 
-def _marker(points: Points) -> str:
-    """Return a marker that lets a single point be seen."""
-    return "." if len(points) < 3 else ""
+def _spread(axes: Any, values: Sequence[float]) -> None:
+    """Let values of different magnitudes be seen in one panel."""
+    if min(values) > 0:
+        axes.set_yscale("log")
+    else:
+        axes.set_yscale("symlog", linthresh=LINEAR)
 
 
 def draw_latents(series: Mapping[str, Points]) -> Any:

@@ -25,7 +25,7 @@ LARGEST_PICTURE = 150_000
 ALL_SHEETS = 1_300_000
 """Bytes that the sheets of a Markdown page may have together."""
 DOTS = 90  # per inch, of drawings
-COLORS = 48  # of drawings
+COLORS = 128  # of drawings
 BEGIN, END = "<!-- report: made by tinct report -->", "<!-- /report -->"
 
 PAGE_STYLE = """
