@@ -116,7 +116,8 @@ def sketch_unet(size: Size) -> Recipe:
 
     ``full`` is as published: 128 px, the first 20 000 pictures train, 3 000 validate, 3 000 are
     left for testing, Adam 2e-4. The article counts no epochs and shows pictures after every 20th;
-    here they are 100, at batch 32 62 500 steps. ``small`` is narrower, sees crops, and is averaged.
+    here they are 100, at batch 32 62 500 steps. ``small`` is narrower, sees crops at a higher rate,
+    and is averaged.
 
     The article's comparisons are ``--set model.loss=mse`` or ``cross-entropy``, and
     ``--set model.scaling=relu``.
