@@ -254,7 +254,6 @@ def test_who_takes_hints(make_task: Callable[..., SketchTask], name: str) -> Non
     hint[:, :, 10:20, 10:20] = torch.tensor([50.0, 60.0, 40.0, 1.0])[:, None, None]
     same = torch.equal(task.net(batch.luma, batch.hint)["lab"], task.net(batch.luma, hint)["lab"])
     assert task.takes_hints == (not same) == ("hint" in name or name.endswith("article-patches"))
-    # Without any hint, everyone sees the plain drawing.
     assert torch.allclose(task.net.see(batch.luma, batch.hint), sketch_of(batch), atol=1e-5)
     asked = recipes.get(name).data.hints
     assert (asked != "none") == task.takes_hints
