@@ -9,13 +9,14 @@ matrices [3, 4]; it stays as it is during training, which is what [1] prefers it
 References:
     [1] C. Thomas: U-Net deep learning colourisation of greyscale images, Towards Data Science,
         2019; and its companions on U-Nets with cross connections and on feature losses.
-    [2] fastai 1.0, ``fastai.vision.models.unet``; and its lesson 7, super-resolution: loss and its
-        weights, range of the output, rates.
+    [2] fastai 1.0, ``fastai.vision.models.unet``; and its lesson 7, super-resolution: the loss and
+        its weights, the blur, the rates.
     [3] J. Johnson, A. Alahi, L. Fei-Fei: Perceptual Losses for Real-Time Style Transfer and
         Super-Resolution, ECCV 2016.
     [4] L. A. Gatys, A. S. Ecker, M. Bethge: Image Style Transfer Using Convolutional Neural
         Networks, CVPR 2016 (Gram matrices).
     [5] P. Goyal et al.: Accurate, Large Minibatch SGD, 2017 (a residual block starts as identity).
+    [6] J. Antic: DeOldify, 2018, of the same descent (the bounds of the output).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Triple = tuple[float, float, float]
 
 IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALVES: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-RANGE = 3.0  # the network's colors lie within -3..3 in units of ImageNet's deviation [2]
+RANGE = 3.0  # the network's colors lie within -3..3 in units of ImageNet's deviation [6]
 EARLY_STAGES = 3  # of the encoder: strides 2 to 8
 TINY = (8, 8, 12, 16, 24)  # channels of the encoder that tests use
 RANDOM_JUDGE = (6, 8, 8, 8)  # channels of the judge that tests use
