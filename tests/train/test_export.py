@@ -13,6 +13,7 @@ from tinct.bundle import find_bundle, verify
 from tinct.color import ab_bins
 from tinct.errors import TrainingError, UsageError
 from tinct.train import export as room
+from tinct.train.curves import read_curves
 from tinct.train.export import export, halve_weights, load_net
 from tinct.train.rundir import RunDir
 
@@ -37,6 +38,9 @@ def test_bundle_tells_the_truth(bundle: Path, nano_run: Path) -> None:
     onnx.checker.check_model(graph, full_check=True)
     assert manifest.opset == graph.opset_import[0].version
     assert "80 pictures seen" in found.card
+    curves = read_curves(bundle)
+    assert curves is not None
+    assert curves["series"]["val.error"][-1][0] == 80
     assert manifest.recipe["finished"] is True
     assert str(Path(room.__file__).parent).encode() not in found.model_path.read_bytes()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 import tinct
 from tinct.bundle import Manifest, write_bundle
 from tinct.errors import TrainingError, UsageError
+from tinct.train.curves import CURVES, thin_curves
 from tinct.train.recipe import Recipe, replace_fields
 from tinct.train.rundir import RunDir
 from tinct.train.task import Task
@@ -197,7 +199,7 @@ def export(
         card: text of the model card; a plain one is written if not given.
 
     Returns:
-        The bundle's folder.
+        The bundle's folder; the course of the training lies in it as ``curves.json``.
 
     Raises:
         TrainingError: there is no finished checkpoint, or the graph does not agree with the
@@ -248,6 +250,7 @@ def export(
         opset=OPSET,
     )
     write_bundle(out, model, manifest, card or _card(manifest, state["seen"]))
+    (out / CURVES).write_text(json.dumps(thin_curves(RunDir(run).metrics)))
     return out
 
 
