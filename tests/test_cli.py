@@ -24,14 +24,14 @@ from tiny_models import A, B, make_bundle
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
-    "colorize": "-h --help -o --output --overwrite --format --strength --hint --all-pages --json "
-    "--model --quality --device --threads",
+    "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --recipe "
+    "--save-recipe --all-pages --json --model --quality --device --threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --json --html --model --quality --device --threads",
     "train": "-h --help --list --data --out --size --set --resume",
     "export": "-h --help -o --output --name --set --overwrite",
-    "report": "-h --help --data --limit --json --html --markdown --pictures",
+    "report": "-h --help --data --show --limit --json --html --markdown --pictures",
 }
 
 LIGHTNESS = 80

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from PIL import ImageColor
 from skimage.color import rgb2lab
 
+from tinct.color_text import parse_color
 from tinct.errors import UsageError
-from tinct.hints import RADIUS, Point, parse_color, parse_hint, rasterize
+from tinct.hint_text import parse_hint
+from tinct.hints import RADIUS, Point, rasterize
 
 SHARES = st.floats(0, 1)
 RED = (53.0, 80.0, 67.0)
@@ -44,8 +46,8 @@ def test_no_color(text: str) -> None:
 
 
 def test_hints_from_text() -> None:
-    assert parse_hint("0.42,0.6=lab(20 1 2)") == Point(x=0.42, y=0.6, color=(20, 1, 2))
-    assert parse_hint(" 0 , 1 , 0.05 = red").radius == 0.05
+    assert parse_hint("0.42,0.6=lab(20 1 2)") == Point(x=0.42, y=0.6, color="lab(20 1 2)")
+    assert parse_hint(" 0 , 1 , 0.05 = red") == Point(x=0, y=1, color="red", radius=0.05)
     assert Point(x=0, y=0, color="red").lab == parse_color("red")
     assert Point(x=0, y=0, color=RED).lab == RED
 
@@ -56,12 +58,12 @@ def test_hints_from_text() -> None:
         ("0.1,0.2", "is no hint"),
         ("0.1=red", "is no hint"),
         ("0.1,0.2,0.3,0.4=red", "is no hint"),
-        ("a,0.2=red", "is no place"),
+        ("a,0.2=red", "a place is two numbers"),
         ("0.1,0.2=", "is no color"),
-        ("1.1,0.2=red", "x must lie in 0..1"),
-        ("0.1,-1=red", "y must lie in 0..1"),
-        ("0.1,nan=red", "y must lie in 0..1"),
-        ("0.1,0.2,2=red", "radius must lie in 0..1"),
+        ("1.1,0.2=red", "x: must lie in 0..1"),
+        ("0.1,-1=red", "y: must lie in 0..1"),
+        ("0.1,nan=red", "y: must lie in 0..1"),
+        ("0.1,0.2,2=red", "radius: must lie in 0..1"),
         ("0.1,0.2=lab(120 0 0)", "out of range"),
         ("0.1,0.2=lab(50 0 200)", "out of range"),
     ],

@@ -11,35 +11,56 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle, Manifest, find_bundle, list_bundles
+    from tinct.color_recipe import ColorRecipe, read_recipe, save_recipe
     from tinct.colorizer import Colorizer, colorize
     from tinct.errors import TinctError
-    from tinct.hints import Point, parse_hint
+    from tinct.hint_files import read_hints
+    from tinct.hint_text import parse_hint
+    from tinct.hints import BlurMap, KeepGray, Layer, Patch, Point, Stroke
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BlurMap",
     "Bundle",
+    "ColorRecipe",
     "Colorizer",
+    "KeepGray",
+    "Layer",
     "Manifest",
+    "Patch",
     "Point",
+    "Stroke",
     "TinctError",
     "__version__",
     "colorize",
     "find_bundle",
     "list_bundles",
     "parse_hint",
+    "read_hints",
+    "read_recipe",
+    "save_recipe",
 ]
 
 _ROOMS = {
+    "BlurMap": "hints",
     "Bundle": "bundle",
+    "ColorRecipe": "color_recipe",
     "Colorizer": "colorizer",
+    "KeepGray": "hints",
+    "Layer": "hints",
     "Manifest": "bundle",
+    "Patch": "hints",
     "Point": "hints",
+    "Stroke": "hints",
     "TinctError": "errors",
     "colorize": "colorizer",
     "find_bundle": "bundle",
     "list_bundles": "bundle",
-    "parse_hint": "hints",
+    "parse_hint": "hint_text",
+    "read_hints": "hint_files",
+    "read_recipe": "color_recipe",
+    "save_recipe": "color_recipe",
 }
 
 

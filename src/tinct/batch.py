@@ -23,7 +23,7 @@ from tinct.errors import DeviceError, PictureError, SaveError, TinctError, Usage
 
 if TYPE_CHECKING:
     from tinct.colorizer import Colorizer
-    from tinct.hints import Point
+    from tinct.hints import Hint
 
 PIPE = "-"  # stdin as a source, stdout as a target
 MARK = ".color"  # photo.jpg -> photo.color.jpg
@@ -44,7 +44,7 @@ class Job:
 class Settings:
     """How every picture of a batch is colored; see `tinct.Colorizer` for the values."""
 
-    hints: tuple[Point, ...] = ()
+    hints: tuple[Hint, ...] = ()
     strength: float = 1.0
     quality: str = "balanced"
     file_format: str | None = None

@@ -22,6 +22,9 @@ from tinct.resample import Floats, Work, bicubic, resample_rows, spread
 Gray = NDArray[np.uint8] | NDArray[np.uint16]
 Edge = Literal["auto", "pad", "resize"]
 
+STRONGEST = 1.5
+"""The largest factor on chroma."""
+
 MOST_STRETCH = 1 / 6  # of a side; more than that is padded instead
 
 

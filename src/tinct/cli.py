@@ -12,11 +12,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinct import __version__, options, terminal
+from tinct import __version__, options, parsing, terminal
 from tinct.errors import (
     DeviceError,
     MissingExtraError,
@@ -28,6 +29,7 @@ from tinct.errors import (
 
 if TYPE_CHECKING:
     from tinct.batch import Result
+    from tinct.color_recipe import ColorRecipe, Keeper
 
 
 MAIN_FIGURES = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
@@ -35,14 +37,17 @@ MAIN_FIGURES = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
 
 def colorize(given: argparse.Namespace) -> int:
     """Color pictures."""
-    from tinct import batch
+    from tinct import batch, color_recipe
     from tinct.colorizer import Colorizer
-    from tinct.hints import parse_hint
 
+    recipe = _recipe(given)
+    assert recipe.model is not None
+    assert recipe.strength is not None
+    assert recipe.quality is not None
     settings = batch.Settings(
-        hints=tuple(parse_hint(text) for text in given.hint),
-        strength=given.strength,
-        quality=given.quality,
+        hints=recipe.hints,
+        strength=recipe.strength,
+        quality=recipe.quality,
         file_format=given.format,
         overwrite=given.overwrite,
         all_pages=given.all_pages,
@@ -50,10 +55,19 @@ def colorize(given: argparse.Namespace) -> int:
     jobs = batch.plan(given.pictures, output=given.output, file_format=given.format)
     if any(job.target is None for job in jobs):
         _check_stdout(json=given.json)
-    colorizer = Colorizer(given.model, device=given.device, threads=given.threads)
+    keeper = None
+    if given.save_recipe is not None:
+        keeper = color_recipe.Keeper(given.save_recipe or None, overwrite=given.overwrite)
+        keeper.check([(job.source, job.target) for job in jobs])
+    colorizer = Colorizer(recipe.model, device=given.device, threads=given.threads)
+    mismatch = recipe.mismatch(colorizer.bundle)
+    if mismatch:
+        terminal.complain(f"tinct: {given.recipe}: {mismatch}")
+    made = recipe.of_bundle(colorizer.bundle)
     results: list[Result] = []
     with terminal.progress("coloring", total=len(jobs)) as steps:
-        for result in batch.color_all(jobs, colorizer=colorizer, settings=settings):
+        for colored in batch.color_all(jobs, colorizer=colorizer, settings=settings):
+            result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=made)
             results.append(result)
             _report(result, show=steps.show, json=given.json)
             steps.step()
@@ -61,6 +75,38 @@ def colorize(given: argparse.Namespace) -> int:
     if len(results) > 1 and failed:
         raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
     return failed[0].exit_code if failed else 0
+
+
+def _recipe(given: argparse.Namespace) -> ColorRecipe:
+    """Return what a recipe and the options beside it ask for."""
+    from tinct.color_recipe import ColorRecipe, read_recipe
+    from tinct.hint_files import read_file
+    from tinct.hint_text import parse_hint
+
+    recipe = read_recipe(given.recipe) if given.recipe else ColorRecipe()
+    files = [hint for name in given.hints for hint in read_file(Path(name))]
+    strengths = (given.strength, recipe.strength, options.STRENGTH)
+    return replace(
+        recipe,
+        hints=(*recipe.hints, *files, *map(parse_hint, given.hint)),
+        model=given.model or recipe.model or options.MODEL,
+        sha256=None if given.model else recipe.sha256,
+        strength=next(strength for strength in strengths if strength is not None),
+        quality=given.quality or recipe.quality or options.QUALITY,
+        version=__version__,
+    )
+
+
+def _kept(result: Result, *, keeper: Keeper, recipe: ColorRecipe) -> Result:
+    """Save the recipe of a picture that was colored; a failure becomes the picture's."""
+    if result.error is not None or result.size is None:
+        return result
+    width, height = result.size
+    try:
+        keeper.save(recipe.in_shares(height, width), source=result.source, target=result.target)
+    except SaveError as error:
+        return replace(result, error=error)
+    return result
 
 
 def _check_stdout(*, json: bool) -> None:
@@ -245,7 +291,9 @@ def report(given: argparse.Namespace) -> int:
     if given.markdown:
         page.check_markdown(Path(given.markdown))
     with terminal.counter("measuring") as count:
-        found = room.compare(given.models, given.data, limit=given.limit, progress=count)
+        found = room.compare(
+            given.models, given.data, show=given.show, limit=given.limit, progress=count
+        )
     for title, heads, rows in page.texts(found):
         terminal.write(title)
         terminal.write_table(heads, rows)
@@ -364,7 +412,7 @@ def _check_command(word: str) -> None:
     """Raise UsageError when ``word`` is rather a mistyped command than a picture."""
     if word.startswith("-") or Path(word).suffix or os.path.lexists(word):
         return
-    hint = options.meant(word, list(COMMANDS))
+    hint = parsing.meant(word, list(COMMANDS))
     if hint:
         raise UsageError(f"there is neither a command nor a picture {word!r}{hint}")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinct
-from tinct import chroma, hints, painting, photo
+from tinct import chroma, painting, photo, propagation
 from tinct.atomic import check_target
 from tinct.bundle import QUALITIES, find_bundle, verify
+from tinct.chroma import STRONGEST
 from tinct.engine import Engine
 from tinct.errors import UsageError
-from tinct.hints import Point
+from tinct.hint_files import Given, read_hints
+from tinct.hints import rasterize
 from tinct.photo import Note, Photo, PictureWarning
-
-STRONGEST = 1.5
 
 Rgb = NDArray[Any]
 
@@ -74,7 +73,7 @@ class Colorizer:
         self,
         picture: Any,
         *,
-        hints: Sequence[Point] = (),
+        hints: Given = (),
         strength: float = 1.0,
         quality: str = "balanced",
         page: int | None = None,
@@ -86,7 +85,7 @@ class Colorizer:
                 (gives bytes of the same format, metadata kept); or an array of sRGB codes, (H, W)
                 or (H, W, 1 to 4), uint8, uint16 or floats 0..1 (gives (H, W, 3), with alpha
                 (H, W, 4), of the same type).
-            hints: colors of places.
+            hints: colors that are known: one or more of what :func:`tinct.read_hints` takes.
             strength: factor on the colors' chroma, 0 (gray) to 1.5.
             quality: ``fast``, ``balanced`` or ``best``: the size at which the model works.
             page: which page of a file, from 0; None means the first, with a warning if there are
@@ -129,7 +128,7 @@ class Colorizer:
         source: str | Path,
         target: str | Path,
         *,
-        hints: Sequence[Point] = (),
+        hints: Given = (),
         strength: float = 1.0,
         quality: str = "balanced",
         page: int | None = None,
@@ -165,7 +164,7 @@ class Colorizer:
         self,
         picture: Photo,
         *,
-        hints: Sequence[Point] = (),
+        hints: Given = (),
         strength: float = 1.0,
         quality: str = "balanced",
     ) -> Rgb:
@@ -210,7 +209,7 @@ class Colorizer:
         self,
         gray: NDArray[Any],
         *,
-        hints: Sequence[Point] = (),
+        hints: Given = (),
         quality: str = "balanced",
         edge: chroma.Edge = "auto",
         mirror: bool = False,
@@ -243,7 +242,7 @@ class Colorizer:
         self,
         gray: NDArray[Any],
         *,
-        hints: Sequence[Point],
+        hints: Given,
         quality: str,
         edge: chroma.Edge = "auto",
         mirror: bool = False,
@@ -263,12 +262,15 @@ class Colorizer:
         )
         # A drawing does not tell how light the colors are that belong into it; the hints do.
         own = manifest.task == "lineart"
-        planes = _planes(hints, fitted, own_lightness=own) if hints else None
+        planes = _planes(hints, fitted, own_lightness=own, size=gray.shape) if hints else None
         proposal = self._run(fitted.luma, planes)
         if mirror:
             turned = None if planes is None else np.ascontiguousarray(planes[..., ::-1])
             other = self._run(np.ascontiguousarray(fitted.luma[..., ::-1]), turned)
             proposal = (proposal + other[..., ::-1]) * np.float32(0.5)
+        if planes is not None:
+            kept = proposal if self.paints else proposal[-2:]
+            proposal = propagation.follow(fitted.luma[0, 0], kept, planes[0])
         return proposal, fitted
 
     def _run(
@@ -283,12 +285,18 @@ class Colorizer:
 
 
 def _planes(
-    given: Sequence[Point], fitted: chroma.Fitted, *, own_lightness: bool
+    given: Given, fitted: chroma.Fitted, *, own_lightness: bool, size: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Draw hints at working size, with their own lightness or that of the picture."""
     shape = fitted.shape
-    seen = None if own_lightness else fitted.luma[0, 0, : shape.height, : shape.width]
-    drawn = hints.rasterize(given, shape.height, shape.width, lightness=seen)
+    drawn = rasterize(
+        read_hints(given),
+        shape.height,
+        shape.width,
+        lightness=fitted.luma[0, 0, : shape.height, : shape.width],
+        own_lightness=own_lightness,
+        size=(size[0], size[1]),
+    )
     return np.pad(drawn, ((0, 0), (0, shape.bottom), (0, shape.right)))[None]
 
 
@@ -326,7 +334,7 @@ def colorize(
     model: str | Path = "photo",
     device: str = "auto",
     threads: int | None = None,
-    hints: Sequence[Point] = (),
+    hints: Given = (),
     strength: float = 1.0,
     quality: str = "balanced",
 ) -> Any:

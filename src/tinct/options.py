@@ -6,24 +6,26 @@ commands out.
 
 from __future__ import annotations
 
-import argparse
-import difflib
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
 
-from tinct.errors import TinctError, UsageError
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
+from tinct.errors import TinctError
+from tinct.parsing import (
+    FORMATS,
+    Parser,
+    at_least,
+    json_name,
+    one_of,
+    picture_format,
+    setting,
+    strength_of,
+)
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
 
 QUALITIES = ("fast", "balanced", "best")
-FORMATS = ("jpeg", "png", "webp", "tiff", "avif", "heic")
-STRENGTHS = (0.0, 1.5)
+MODEL, QUALITY, STRENGTH = "photo", "balanced", 1.0
+BESIDE = ""  # --save-recipe without a name
 
 COMMANDS = {
     "colorize": "color pictures; the word may be left out",
@@ -80,107 +82,21 @@ def main_help() -> str:
     return MAIN_HELP.format(commands=commands, codes=codes_help())
 
 
-def meant(word: str, known: Sequence[str]) -> str:
-    """Return "; did you mean ...?" for the nearest of ``known``, or nothing."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are `UsageError`: one sentence, with what was probably meant."""
-
-    def __init__(self, command: str, *, description: str, epilog: str) -> None:
-        super().__init__(
-            prog=f"tinct {command}",
-            description=description,
-            epilog=f"{epilog}\n\nThe exit codes are listed by: tinct --help",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-
-    @property
-    def names(self) -> list[str]:
-        """Return every option's names, in the order of the help."""
-        return [name for action in self._actions for name in action.option_strings]
-
-    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
-        """Print the help; a failure to write raises OSError, which argparse would swallow."""
-        (file or sys.stdout).write(self.format_help())
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError with ``message`` and a likely correction."""
-        unknown = message.removeprefix("unrecognized arguments: ")
-        if unknown != message:
-            word = unknown.split()[0].split("=")[0]
-            message = f"{word} is not known here{meant(word, self.names)}"
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-
-def _one_of(known: Sequence[str]) -> Callable[[str], str]:
-    """Return a converter that takes one of ``known`` and corrects a typing mistake."""
-
-    def convert(text: str) -> str:
-        if text.lower() not in known:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is none of {', '.join(known)}{meant(text.lower(), known)}"
-            )
-        return text.lower()
-
-    return convert
-
-
-def _format(text: str) -> str:
-    """Convert the name of a picture format, with or without a dot, to one of FORMATS."""
-    name = text.lower().removeprefix(".")
-    return _one_of(FORMATS)({"jpg": "jpeg", "tif": "tiff"}.get(name, name))
-
-
-def _strength(text: str) -> float:
-    """Convert a strength and check its range."""
-    low, high = STRENGTHS
-    with suppress(ValueError):
-        value = float(text)
-        if low <= value <= high:
-            return value
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is not a number from {low:g} to {high:g}; 1 is what the model proposes"
-    )
-
-
-def _at_least(lowest: int) -> Callable[[str], int]:
-    """Return a converter for whole numbers from ``lowest`` up."""
-
-    def convert(text: str) -> int:
-        if not text.isdecimal() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {lowest}")
-        return int(text)
-
-    return convert
-
-
-def _setting(text: str) -> tuple[str, str]:
-    """Convert ``name=value``."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
-
-
 def _add_model(parser: Parser) -> None:
     """Add the options that say which model runs, and where."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        default="photo",
+        default=MODEL,
         metavar="NAME|PATH",
-        help="a model that `tinct models` lists, or a bundle folder (default: photo)",
+        help=f"a model that `tinct models` lists, or a bundle folder (default: {MODEL})",
     )
     group.add_argument(
         "--quality",
-        type=_one_of(QUALITIES),
-        default="balanced",
+        type=one_of(QUALITIES),
+        default=QUALITY,
         metavar="Q",
-        help="fast, balanced or best: the size at which the model looks (default: balanced)",
+        help=f"fast, balanced or best: the size at which the model looks (default: {QUALITY})",
     )
     group.add_argument(
         "--device",
@@ -190,7 +106,7 @@ def _add_model(parser: Parser) -> None:
     )
     group.add_argument(
         "--threads",
-        type=_at_least(1),
+        type=at_least(1),
         metavar="N",
         help="CPU threads (default: one for each core)",
     )
@@ -206,10 +122,13 @@ examples:
   tinct photo.jpg                     write photo.color.jpg beside it
   tinct album -o colored/             every picture in the folder album
   tinct photo.jpg --hint 0.42,0.6=#b04030 --hint 0.1,0.9=olive
+  tinct photo.jpg --hints painted.png --save-recipe
+  tinct large.jpg --recipe photo.tinct.json
   tinct a.jpg b.jpg --json            one JSON object for each picture
   cat photo.jpg | tinct - > colored.jpg
 
-Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the picture.""",
+Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the picture;
+420px,600px counts its pixels.""",
     )
     parser.add_argument(
         "pictures",
@@ -225,21 +144,46 @@ Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the pic
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     parser.add_argument(
-        "--format", type=_format, metavar="F", help=f"{', '.join(FORMATS)} (default: as the input)"
+        "--format",
+        type=picture_format,
+        metavar="F",
+        help=f"{', '.join(FORMATS)} (default: as the input)",
     )
     parser.add_argument(
         "--strength",
-        type=_strength,
-        default=1.0,
+        type=strength_of,
         metavar="S",
-        help="how strong the colors are: 0 is gray, 1 as the model proposes, up to 1.5",
+        help="how strong the colors are: 0 is gray, 1 as the model proposes (default), up to 1.5",
     )
     parser.add_argument(
         "--hint",
         action="append",
         default=[],
         metavar="X,Y=COLOR",
-        help="the color at a point: #rrggbb, a CSS name or lab(L a b); may be repeated",
+        help="the color at a point, or along a stroke: 'X,Y X,Y=COLOR'; #rrggbb, a CSS name, "
+        "lab(L a b), or gray: no color here; may be repeated",
+    )
+    parser.add_argument(
+        "--hints",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a picture with colors painted on it, clear elsewhere, or a list of hints in JSON; "
+        "may be repeated",
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="FILE",
+        help="color as FILE.tinct.json says; options beside it win, hints are added to its own",
+    )
+    parser.add_argument(
+        "--save-recipe",
+        type=json_name,
+        nargs="?",
+        const=BESIDE,
+        metavar="FILE.json",
+        help="write hints, model and settings to FILE.json (default: NAME.tinct.json beside the "
+        "result)",
     )
     parser.add_argument(
         "--all-pages", action="store_true", help="color every page of a multi-page file"
@@ -248,6 +192,7 @@ Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the pic
         "--json", action="store_true", help="print one line of JSON for each picture"
     )
     _add_model(parser)
+    parser.set_defaults(model=None, quality=None)  # a recipe may say them
     return parser
 
 
@@ -298,13 +243,13 @@ examples:
     )
     parser.add_argument(
         "--hints",
-        type=_at_least(0),
+        type=at_least(0),
         default=0,
         metavar="N",
         help="give N random points of the truth as hints (default: 0)",
     )
     parser.add_argument(
-        "--limit", type=_at_least(1), metavar="N", help="measure only N pictures, evenly spread"
+        "--limit", type=at_least(1), metavar="N", help="measure only N pictures, evenly spread"
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--html", metavar="FILE", help="write a report with pictures to FILE")
@@ -342,7 +287,7 @@ examples:
     )
     parser.add_argument(
         "--set",
-        type=_setting,
+        type=setting,
         action="append",
         default=[],
         metavar="NAME=VALUE",
@@ -368,7 +313,7 @@ example:
     parser.add_argument("--name", metavar="NAME", help="the model's name (default: the folder's)")
     parser.add_argument(
         "--set",
-        type=_setting,
+        type=setting,
         action="append",
         default=[],
         metavar="NAME=VALUE",
@@ -388,7 +333,7 @@ def report() -> Parser:
 examples:
   tinct report photo runs/mine runs/other --data pictures --html report.html --json report.json
   tinct report photo zoo/* --data photos --data lineart --limit 100 --html report.html
-  tinct report zoo/* --data photos --markdown docs/comparison.md --pictures docs/comparison""",
+  tinct report zoo/* --data photos --show free/photos --markdown docs/comparison.md""",
     )
     parser.add_argument(
         "models",
@@ -404,7 +349,14 @@ examples:
         help="true color pictures; for line art with color/ and sketch/; may be given twice",
     )
     parser.add_argument(
-        "--limit", type=_at_least(1), metavar="N", help="measure only N pictures, evenly spread"
+        "--show",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="show pictures of FOLDER, laid out likewise, instead of those measured",
+    )
+    parser.add_argument(
+        "--limit", type=at_least(1), metavar="N", help="measure only N pictures, evenly spread"
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--html", metavar="FILE", help="write one page with pictures to FILE")
