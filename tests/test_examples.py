@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -25,7 +26,24 @@ RUNS = {
 
 
 def test_every_example_is_run() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(RUNS)
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, "make_drawings.py"}
+
+
+def test_drawings_have_their_lines_alone_beside_them(tmp_path: Path) -> None:
+    command = [sys.executable, EXAMPLES / "make_drawings.py", str(tmp_path)]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    names = sorted(path.name for path in (tmp_path / "color").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "sketch").iterdir())
+    for name in names:
+        with Image.open(tmp_path / "color" / name) as color:
+            colored = np.asarray(color.convert("RGB")).astype(int)
+        with Image.open(tmp_path / "sketch" / name) as sketch:
+            lines = np.asarray(sketch).astype(int)
+        assert colored.shape == (*lines.shape, 3)
+        ink = lines < 60
+        assert 0.01 < ink.mean() < 0.2
+        assert colored[ink].max(axis=1).mean() < 80  # dark where the lines are
+        assert np.ptp(colored, axis=2).mean() > 20  # and colorful elsewhere
 
 
 @pytest.fixture(scope="module")

@@ -520,3 +520,21 @@ def test_bad_input_is_one_sentence(
         err = capsys.readouterr().err
         assert text in err
         assert err.count("\n") == 1
+
+
+def test_other_pictures_are_shown_than_those_measured(
+    bundles: list[str], folder: Path, compared: report.Report, tmp_path: Path
+) -> None:
+    free = tmp_path / "free"
+    free.mkdir()
+    for number in range(4):
+        Image.fromarray(paint(40 + number, 40, 50)).save(free / f"free{number}.png")
+    found = report.compare(bundles, [str(folder)], show=[str(free)])
+    (table,), (measured,) = found.tables, compared.tables
+    for row, other in zip(table.rows, measured.rows, strict=True):
+        timeless = [key for key in MEASURED if key in row.figures]
+        assert {k: row.figures[k] for k in timeless} == {k: other.figures[k] for k in timeless}
+    assert table.n == measured.n == 10
+    assert {shown.name for shown in table.shown} <= {f"free{n}.png" for n in range(4)}
+    assert [shown.kind for shown in table.shown] == ["best", "median", "worst"]
+    assert any("those of free" in note for note in table.notes)

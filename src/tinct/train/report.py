@@ -42,6 +42,7 @@ def compare(
     models: Sequence[str],
     data: Sequence[str],
     *,
+    show: Sequence[str] = (),
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -51,6 +52,8 @@ def compare(
         models: folders of runs, folders of bundles or names of installed ones.
         data: one folder with true pictures, or two: for photographs and, laid out as ``color/`` and
             ``sketch/``, for line art.
+        show: folders, laid out as those of ``data``, whose pictures are shown instead of the
+            measured ones, which may not be for publishing.
         limit: measure only so many pictures of each, evenly spread.
         progress: called with (steps done, steps in all).
 
@@ -63,13 +66,15 @@ def compare(
     if not models:
         raise UsageError("a report needs at least one run or bundle")
     folders = choose_folders(data)
+    shown = choose_folders(show) if show else {}
     judges, notes = _judges()
     with tempfile.TemporaryDirectory(prefix="tinct-report-") as room:
         systems = gather(models, Path(room), taken=(TRUTH, *BASELINES.values()))
         colorizers = [s for s in systems if s.hints != "truth"]
         speeds = time_networks(systems)
-        steps = _Steps(progress, total=sum(1 + (s.hints in TOLD) for s in colorizers))
-        setup = _Setup(speeds, judges, notes, steps, limit)
+        rounds = sum(1 + (s.hints in TOLD) for s in colorizers)
+        steps = _Steps(progress, total=rounds * (2 if shown else 1))
+        setup = _Setup(speeds, judges, notes, steps, limit, shown)
         tables = []
         for task, folder in folders.items():
             chosen = [s for s in colorizers if s.bundle.manifest.task == task]
@@ -120,6 +125,7 @@ class _Setup:
         notes: what could not be done.
         steps: counts.
         limit: measure only so many pictures.
+        show: folders of the pictures that are shown, by task; those measured where there is none.
     """
 
     speeds: Mapping[str, float]
@@ -127,50 +133,79 @@ class _Setup:
     notes: Sequence[str]
     steps: _Steps
     limit: int | None
+    show: Mapping[str, str]
 
     def table(self, task: str, folder: str, systems: Sequence[System]) -> Table:
         """Measure the systems of one task."""
         rows: list[Row] = []
         sparing = [_Sparing(judge) for judge in self.judges]
-        album: dict[str, dict[str, bytes]] = {TRUTH: {}, BASELINES["gray"]: {}}
-        found: dict[str, Results] = {}
+        found, album = self._colored(task, folder, systems, judges=sparing, limit=self.limit)
         protocol: list[str] = []
-        for system in systems:
-            for kind in ("none", system.hints) if system.hints in TOLD else ("none",):
-                label = system.label if kind == "none" else f"{system.label} + {TOLD[kind].label}"
-                results = evaluate.score(
-                    folder,
-                    painter=_painter(system, kind, album, album.setdefault(label, {})),
-                    system=label,
-                    task="lineart" if task == "lineart" else "photo",
-                    limit=self.limit,
-                    judges=sparing,
-                    progress=self.steps.show,
-                )
-                _refuse_failures(results)
-                found[label] = results
-                protocol += [line for line in results.protocol if line not in protocol]
-                if kind != "none":
-                    protocol += [f"+ {TOLD[kind].label}: {TOLD[kind].meaning}"]
-                figures = _figures(results.rows["ours"], system, self.speeds[system.label])
-                rows.append(
-                    Row(label, "system" if kind == "none" else "told", system.label, figures)
-                )
+        for (system, kind), results in found.items():
+            label = _label(system, kind)
+            protocol += results.protocol
+            if kind != "none":
+                protocol += [f"+ {TOLD[kind].label}: {TOLD[kind].meaning}"]
+            figures = _figures(results.rows["ours"], system, self.speeds[system.label])
+            rows.append(Row(label, "system" if kind == "none" else "told", system.label, figures))
         first = next(iter(found.values()))
         gray = [
             Row(label, "baseline", label, _figures(first.rows[row], None, None))
             for row, label in BASELINES.items()
         ]
+        notes = [*self.notes, *first.notes]
+        if task in self.show:
+            found, album = self._colored(task, self.show[task], systems, judges=(), limit=None)
+            place = Path(self.show[task]).resolve().name
+            notes.append(f"The pictures shown are those of {place}, not among those measured.")
+        by_label = {_label(system, kind): results for (system, kind), results in found.items()}
         return Table(
             task=task,
             folder=first.folder,
             n=first.n,
             rows=[*gray, *rows],
-            shown=choose_pictures(found, [r.label for r in rows if r.kind == "system"], album),
+            shown=choose_pictures(by_label, [r.label for r in rows if r.kind == "system"], album),
             protocol=list(dict.fromkeys(protocol)),
-            notes=list(dict.fromkeys([*self.notes, *first.notes])),
+            notes=list(dict.fromkeys(notes)),
             machine=first.machine,
         )
+
+    def _colored(
+        self,
+        task: str,
+        folder: str,
+        systems: Sequence[System],
+        *,
+        judges: Sequence[Judge],
+        limit: int | None,
+    ) -> tuple[dict[tuple[System, str], Results], dict[str, dict[str, bytes]]]:
+        """Color a folder with all systems, each also told hints where it takes them.
+
+        Returns:
+            Results by system and kind of hints; small pictures by label and name.
+        """
+        album: dict[str, dict[str, bytes]] = {TRUTH: {}, BASELINES["gray"]: {}}
+        found: dict[tuple[System, str], Results] = {}
+        for system in systems:
+            for kind in ("none", system.hints) if system.hints in TOLD else ("none",):
+                label = _label(system, kind)
+                results = evaluate.score(
+                    folder,
+                    painter=_painter(system, kind, album, album.setdefault(label, {})),
+                    system=label,
+                    task="lineart" if task == "lineart" else "photo",
+                    limit=limit,
+                    judges=judges,
+                    progress=self.steps.show,
+                )
+                _refuse_failures(results)
+                found[system, kind] = results
+        return found, album
+
+
+def _label(system: System, kind: str) -> str:
+    """Return the name of a system's row, alone or told hints."""
+    return system.label if kind == "none" else f"{system.label} + {TOLD[kind].label}"
 
 
 def _painter(
