@@ -190,7 +190,7 @@ def draw_latents(series: Mapping[str, Points]) -> Any:
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlabel("latent numbers in each cell", fontsize=8)
     axes.set_ylabel("CIEDE2000, mean", fontsize=8)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(error for points in series.values() for _, error in points))
     axes.tick_params(labelsize=7)
     axes.legend(fontsize=7)
     return figure
