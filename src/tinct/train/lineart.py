@@ -50,7 +50,6 @@ def _standard(count: int) -> Handwriting:
 
 def _random(seeds: Sequence[int]) -> Handwriting:
     """Draw settings around the standard one; now and then the often-quoted inky one (k 4.5)."""
-
     draws = torch.stack(
         [torch.rand(5, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     ).unbind(1)
