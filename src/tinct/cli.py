@@ -57,7 +57,8 @@ def colorize(given: argparse.Namespace) -> int:
         _check_stdout(json=given.json)
     keeper = None
     if given.save_recipe is not None:
-        keeper = color_recipe.Keeper(given.save_recipe or None, overwrite=given.overwrite)
+        named = None if given.save_recipe is True else given.save_recipe
+        keeper = color_recipe.Keeper(named, overwrite=given.overwrite)
         keeper.check([(job.source, job.target) for job in jobs])
     colorizer = Colorizer(recipe.model, device=given.device, threads=given.threads)
     mismatch = recipe.mismatch(colorizer.bundle)

@@ -25,7 +25,6 @@ READER_GONE = 141  # 128 + SIGPIPE
 
 QUALITIES = ("fast", "balanced", "best")
 MODEL, QUALITY, STRENGTH = "photo", "balanced", 1.0
-BESIDE = ""  # --save-recipe without a name
 
 COMMANDS = {
     "colorize": "color pictures; the word may be left out",
@@ -180,7 +179,7 @@ Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the pic
         "--save-recipe",
         type=json_name,
         nargs="?",
-        const=BESIDE,
+        const=True,
         metavar="FILE.json",
         help="write hints, model and settings to FILE.json (default: NAME.tinct.json beside the "
         "result)",
