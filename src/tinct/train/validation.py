@@ -1,7 +1,8 @@
 """Looks at held-out pictures while a network trains, and what follows from them.
 
-``val.error`` is the mean distance in Lab as a share of gray's; ``val.chroma`` the mean chroma as a
-share of the truth's; a task's own figures come beside them.
+``val.error`` is the mean distance in Lab as a share of that of the input, a gray photograph or an
+uncolored drawing; ``val.chroma`` the mean chroma as a share of the truth's; a task's own figures
+come beside them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def look(
         Figures by name, empty where nothing is held out; Lab batches: input, model, truth.
     """
     sums: dict[str, float] = {}
-    ours = gray = chroma = seen = 0.0
+    ours = given = chroma = true = seen = 0.0
     samples: list[Tensor] = []
     limit = recipe.data.val_pictures
     for raw in pictures.held_batches(size=size, count=BATCH, limit=limit):
@@ -46,19 +47,20 @@ def look(
             lab = task.predict(batch).float()
             figures = task.figures(batch)
         truth = torch.cat([batch.lightness, batch.ab], dim=1)
+        blank = torch.cat([batch.luma, torch.zeros_like(batch.ab)], dim=1)
         ours += float((lab - truth).norm(dim=1).mean()) * len(lab)
-        gray += float(batch.ab.norm(dim=1).mean()) * len(lab)
+        given += float((blank - truth).norm(dim=1).mean()) * len(lab)
         chroma += float(lab[:, 1:].norm(dim=1).mean()) * len(lab)
+        true += float(batch.ab.norm(dim=1).mean()) * len(lab)
         seen += len(lab)
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + float(value) * len(lab)
         if not samples:
             few = recipe.sample_pictures
-            blank = torch.cat([batch.luma, torch.zeros_like(batch.ab)], dim=1)
             samples = [blank[:few], lab[:few], truth[:few]]
     if not seen:
         return {}, []
-    row = {"val.error": ours / gray, "val.chroma": chroma / gray}
+    row = {"val.error": ours / given, "val.chroma": chroma / true}
     return row | {f"val.{name}": value / seen for name, value in sums.items()}, samples
 
 
