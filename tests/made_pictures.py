@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 def ramp(height: int = 24, width: int = 40, *, dtype: Any = np.uint8) -> NDArray[Any]:
@@ -152,3 +152,17 @@ XMP = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <dc:title><rdf:Alt><rdf:li xml:lang="x-default">Market &amp; square</rdf:li></rdf:Alt></dc:title>
 <xap:Thumbnails>old</xap:Thumbnails></rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="w"?>"""
+
+
+def line_drawing(size: int = 256, *, width: int = 3, paper: int = 255, ink: int = 0) -> np.ndarray:
+    """Return dark lines on light paper: a face and a scribble, gray, uint8."""
+    image = Image.new("L", (size, size), paper)
+    pen = ImageDraw.Draw(image)
+    for x, y, radius in ((0.5, 0.5, 0.4), (0.36, 0.4, 0.06), (0.64, 0.4, 0.06)):
+        box = [(x - radius) * size, (y - radius) * size, (x + radius) * size, (y + radius) * size]
+        pen.ellipse(box, outline=ink, width=width)
+    pen.arc([0.3 * size, 0.4 * size, 0.7 * size, 0.75 * size], 20, 160, fill=ink, width=width)
+    turns = np.linspace(0, 40, 400)
+    places = np.stack([turns / 40, 0.93 + 0.05 * np.sin(turns * 2)], axis=1) * size
+    pen.line([tuple(place) for place in places], fill=ink, width=width)
+    return np.asarray(image)

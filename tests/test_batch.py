@@ -18,9 +18,14 @@ class Painter:
     """Stands for a model: turns the red channel up."""
 
     name = "painter"
+    bundle = None
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
+
+    def choose(self, gray: np.ndarray) -> Painter:
+        assert gray.ndim == 2
+        return self
 
     def photo(self, gray: Any, **settings: Any) -> np.ndarray:
         self.calls.append(settings)

@@ -19,8 +19,9 @@ import pytest
 from PIL import Image
 
 import tinct.train
+from made_pictures import line_drawing
 from tinct import cli, errors, options, terminal
-from tiny_models import A, B, make_bundle
+from tiny_models import A, B, make_bundle, make_copier
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
@@ -354,6 +355,31 @@ def test_json_lines(capsys: Captured, gray_jpeg: Path, chosen: list[str], tmp_pa
     assert "gone.jpg" in third["error"]
 
 
+def test_each_picture_gets_the_model_for_its_kind(
+    capsys: Captured, gray_jpeg: Path, no_bundles: Path, tmp_path: Path
+) -> None:
+    make_bundle(no_bundles / "photo", name="photo")
+    drawing = tmp_path / "drawing.png"
+    Image.fromarray(line_drawing()).save(drawing)
+    words = [str(gray_jpeg), str(drawing), "--overwrite", "--threads", "1"]
+
+    def models_of(*more: str) -> list[tuple[str, int]]:
+        assert cli.main([*words, "--json", *more]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        return [(one["model"], len(one["warnings"])) for one in map(json.loads, lines)]
+
+    assert models_of() == [("photo", 0), ("photo", 1)]
+    assert cli.main(words) == 0
+    assert "looks like a line drawing" in capsys.readouterr().err
+    make_copier(no_bundles / "lineart", name="lineart", task="lineart")
+    assert models_of("--save-recipe") == [("photo", 0), ("lineart", 0)]
+    made = [json.loads((tmp_path / f"{n}.tinct.json").read_text()) for n in ("photo", "drawing")]
+    assert [one["model"]["name"] for one in made] == ["photo", "lineart"]
+    with Image.open(tmp_path / "drawing.color.png") as image:
+        assert "lineart" in image.getexif()[305]  # the note
+    assert models_of("--model", "photo") == [("photo", 0), ("photo", 0)]
+
+
 def test_a_warning_is_one_line(capsys: Captured, chosen: list[str], tmp_path: Path) -> None:
     Image.new("RGB", (40, 30), (200, 20, 20)).save(tmp_path / "red.png")
     assert cli.main([str(tmp_path / "red.png"), *chosen]) == 0
@@ -368,7 +394,7 @@ def test_a_person_who_watches_sees_lines_and_a_bar(
     assert cli.main([str(gray_jpeg), *chosen]) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    assert re.fullmatch(r".*photo\.jpg -> .*photo\.color\.jpg  \(48 x 32, \d+\.\d s\)\n", err)
+    assert re.fullmatch(r".*photo\.jpg -> .*photo\.color\.jpg  \(48 x 32, tiny, \d+\.\d s\)\n", err)
     other = gray_jpeg.with_name("other.jpg")
     other.write_bytes(gray_jpeg.read_bytes())
     assert cli.main([str(gray_jpeg), str(other), "--overwrite", *chosen]) == 0

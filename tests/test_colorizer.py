@@ -16,6 +16,7 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 import tinct
+from made_pictures import line_drawing
 from tinct import photo
 from tinct.bundle import Bundle
 from tinct.colorizer import Colorizer
@@ -335,3 +336,43 @@ def test_a_color_array_warns_like_a_file(colorizer: Colorizer) -> None:
     red[..., 0] = 200
     with pytest.warns(photo.PictureWarning, match="in color already"):
         colorizer(red)
+
+
+# ------------------------------------------------------------------------ which model is taken
+
+
+def test_a_drawing_gets_the_model_for_line_art(no_bundles: Path) -> None:
+    make_bundle(no_bundles / "photo", name="photo")
+    make_copier(no_bundles / "alpha", name="alpha", task="lineart", color=(0, 0))
+    make_copier(no_bundles / "lineart", name="lineart", task="lineart", color=(40, 20))
+    colorizer = Colorizer()
+    for picture, name in ((line_drawing(), "lineart"), (ramp(80, 90), "photo")):
+        chosen = colorizer.choose(picture)
+        assert chosen.name == chosen.note.model == name
+        assert chosen.choose(255 - picture) is chosen  # what is chosen once stays
+        alone = Colorizer(name)
+        np.testing.assert_array_equal(colorizer(picture), alone(picture))
+        assert colorizer(png(picture)) == alone(png(picture))
+        for got, told in zip(colorizer.propose(picture), alone.propose(picture), strict=True):
+            np.testing.assert_array_equal(got, told)
+    assert colorizer.choose(line_drawing()) is colorizer.choose(line_drawing())  # loaded once
+    assert Colorizer("photo").choose(line_drawing()).name == "photo"
+
+
+def test_any_model_for_line_art_is_better_than_none(no_bundles: Path) -> None:
+    make_bundle(no_bundles / "photo", name="photo")
+    make_copier(no_bundles / "mine", name="mine", task="lineart")
+    assert Colorizer().choose(line_drawing()).name == "mine"
+
+
+def test_a_drawing_without_a_model_for_it_is_told(no_bundles: Path, tmp_path: Path) -> None:
+    make_bundle(no_bundles / "photo", name="photo")
+    colorizer, drawing = Colorizer(), line_drawing()
+    with pytest.warns(photo.PictureWarning, match="looks like a line drawing") as told:
+        found = colorizer(drawing)
+    assert len(told) == 1
+    np.testing.assert_array_equal(found, Colorizer("photo")(drawing))
+    (tmp_path / "drawing.png").write_bytes(png(drawing))
+    with pytest.warns(photo.PictureWarning, match="looks like a line drawing") as told:
+        colorizer.file(tmp_path / "drawing.png", tmp_path / "out.png")
+    assert len(told) == 1

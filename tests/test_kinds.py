@@ -10,9 +10,10 @@ import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage, stats
 
+from made_pictures import line_drawing
 from tinct import kinds
 from tinct.kinds import tell_kind
 from tinct.morphology import close_lines
@@ -25,20 +26,6 @@ def gray_of(name: str) -> np.ndarray:
     return np.asarray(Image.open(next(root.glob(f"{name}.*"))).convert("L"))
 
 
-def drawing(size: int = 256, *, width: int = 3, paper: int = 255, ink: int = 0) -> np.ndarray:
-    """A face, a house and a scribble."""
-    image = Image.new("L", (size, size), paper)
-    pen = ImageDraw.Draw(image)
-    for x, y, radius in ((0.5, 0.5, 0.4), (0.36, 0.4, 0.06), (0.64, 0.4, 0.06)):
-        box = [(x - radius) * size, (y - radius) * size, (x + radius) * size, (y + radius) * size]
-        pen.ellipse(box, outline=ink, width=width)
-    pen.arc([0.3 * size, 0.4 * size, 0.7 * size, 0.75 * size], 20, 160, fill=ink, width=width)
-    turns = np.linspace(0, 40, 400)
-    places = np.stack([turns / 40, 0.93 + 0.05 * np.sin(turns * 2)], axis=1) * size
-    pen.line([tuple(place) for place in places], fill=ink, width=width)
-    return np.asarray(image)
-
-
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_photographs(name: str) -> None:
     gray = gray_of(name)
@@ -49,7 +36,7 @@ def test_photographs(name: str) -> None:
 @pytest.mark.parametrize("size", [64, 200, 1000, 3000])
 @pytest.mark.parametrize(("paper", "ink"), [(255, 0), (205, 90), (240, 150)])
 def test_drawings(size: int, paper: int, ink: int) -> None:
-    found = tell_kind(drawing(size, width=max(2, size // 120), paper=paper, ink=ink))
+    found = tell_kind(line_drawing(size, width=max(2, size // 120), paper=paper, ink=ink))
     assert found.kind == "lineart"
     assert 0.5 < found.confidence <= 1
 
@@ -57,16 +44,16 @@ def test_drawings(size: int, paper: int, ink: int) -> None:
 def test_a_scan_with_noise_and_uneven_light() -> None:
     rng = np.random.default_rng(1)
     light = np.linspace(0.85, 1, 400)[:, None]
-    scan = drawing(400, paper=230, ink=70) * light + rng.normal(0, 5, (400, 400))
+    scan = line_drawing(400, paper=230, ink=70) * light + rng.normal(0, 5, (400, 400))
     assert tell_kind(np.clip(scan, 0, 255).astype(np.uint8)).kind == "lineart"
 
 
 def test_big_margins() -> None:
-    assert tell_kind(np.pad(drawing(200), 300, constant_values=255)).kind == "lineart"
+    assert tell_kind(np.pad(line_drawing(200), 300, constant_values=255)).kind == "lineart"
 
 
 def test_white_on_black_is_no_drawing_for_dark_lines() -> None:
-    assert tell_kind(255 - drawing()).kind == "photo"
+    assert tell_kind(255 - line_drawing()).kind == "photo"
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])

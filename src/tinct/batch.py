@@ -22,6 +22,7 @@ from tinct import __version__, photo
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
 
 if TYPE_CHECKING:
+    from tinct.bundle import Bundle
     from tinct.colorizer import Colorizer
     from tinct.hints import Hint
 
@@ -60,6 +61,7 @@ class Result:
     target: Path | None
     size: tuple[int, int] | None = None  # width, height
     model: str = ""
+    bundle: Bundle | None = None  # the model's, when it was written
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     error: TinctError | None = None
@@ -412,10 +414,12 @@ def _work(
         target = settle(target.with_name(f"{target.name}{photo.suffix_for(gray)}"))
     if gray.was_color:
         warnings.warn("already in color: its lightness is used", photo.PictureWarning, stacklevel=1)
-    rgb = colorizer.photo(
+    chosen = colorizer.choose(gray.gray)
+    result = replace(result, model=chosen.name, bundle=chosen.bundle)
+    rgb = chosen.photo(
         gray, hints=settings.hints, strength=settings.strength, quality=settings.quality
     )
-    note = photo.Note(software=f"tinct {__version__}", model=colorizer.name)
+    note = photo.Note(software=f"tinct {__version__}", model=chosen.name)
     if target is None:
         data = photo.encode_photo(rgb, gray, format=settings.file_format, note=note)
         sys.stdout.buffer.write(data)

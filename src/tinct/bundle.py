@@ -351,6 +351,12 @@ def list_bundles() -> list[Bundle]:
     return survey()[0]
 
 
+def find_for_task(task: str) -> Bundle | None:
+    """Return the installed bundle for a task: the one named like it, else the first by name."""
+    found = [bundle for bundle in list_bundles() if bundle.manifest.task == task]
+    return min(found, key=lambda bundle: (bundle.name != task, bundle.name), default=None)
+
+
 def find_bundle(model: str | Path) -> Bundle:
     """Return a bundle by name or by path.
 

@@ -64,11 +64,10 @@ def colorize(given: argparse.Namespace) -> int:
     mismatch = recipe.mismatch(colorizer.bundle)
     if mismatch:
         terminal.complain(f"tinct: {given.recipe}: {mismatch}")
-    made = recipe.of_bundle(colorizer.bundle)
     results: list[Result] = []
     with terminal.progress("coloring", total=len(jobs)) as steps:
         for colored in batch.color_all(jobs, colorizer=colorizer, settings=settings):
-            result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=made)
+            result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=recipe)
             results.append(result)
             _report(result, show=steps.show, json=given.json)
             steps.step()
@@ -100,9 +99,10 @@ def _recipe(given: argparse.Namespace) -> ColorRecipe:
 
 def _kept(result: Result, *, keeper: Keeper, recipe: ColorRecipe) -> Result:
     """Save the recipe of a picture that was colored; a failure becomes the picture's."""
-    if result.error is not None or result.size is None:
+    if result.error is not None or result.size is None or result.bundle is None:
         return result
     width, height = result.size
+    recipe = recipe.of_bundle(result.bundle)
     try:
         keeper.save(recipe.in_shares(height, width), source=result.source, target=result.target)
     except SaveError as error:
@@ -130,7 +130,8 @@ def _report(result: Result, *, show: Callable[[str], None], json: bool) -> None:
             show(f"tinct: {_named(warning.removesuffix('.'), result)}")
     if terminal.watched() and result.target is not None and result.size is not None:
         width, height = result.size
-        show(f"{result.name} -> {result.target}  ({width} x {height}, {result.seconds:.1f} s)")
+        how = f"{width} x {height}, {result.model}, {result.seconds:.1f} s"
+        show(f"{result.name} -> {result.target}  ({how})")
 
 
 def _named(text: str, result: Result) -> str:

@@ -7,7 +7,9 @@ calls :class:`Colorizer` and re-implements nothing.
 
 from __future__ import annotations
 
+import copy
 import os
+import threading
 import warnings
 from contextlib import suppress
 from functools import partial
@@ -20,13 +22,20 @@ from numpy.typing import NDArray
 import tinct
 from tinct import chroma, painting, photo, propagation
 from tinct.atomic import check_target
-from tinct.bundle import QUALITIES, find_bundle, verify
+from tinct.bundle import QUALITIES, find_bundle, find_for_task, verify
 from tinct.chroma import STRONGEST
 from tinct.engine import Engine
 from tinct.errors import UsageError
 from tinct.hint_files import Given, read_hints
 from tinct.hints import rasterize
+from tinct.kinds import tell_kind
 from tinct.photo import Note, Photo, PictureWarning
+
+AUTO = "auto"
+NO_DRAWER = (
+    "The picture looks like a line drawing, but no line-art model is installed: the photo model "
+    "colors it. Pass a bundle's folder as the model (--model FOLDER)."
+)
 
 Rgb = NDArray[Any]
 
@@ -35,7 +44,8 @@ class Colorizer:
     """A loaded model that colors any number of pictures; safe to use from several threads.
 
     Args:
-        model: name of an installed model, or path of a bundle.
+        model: name of an installed model, or path of a bundle; ``auto`` takes ``photo`` for
+            photographs and the installed model for line art for line drawings, picture by picture.
         device: ``auto``, ``cpu``, ``cuda``, ...; see :mod:`tinct.engine`.
         threads: that work on one picture; None means one for each core.
 
@@ -46,16 +56,45 @@ class Colorizer:
     """
 
     def __init__(
-        self, model: str | Path = "photo", *, device: str = "auto", threads: int | None = None
+        self, model: str | Path = AUTO, *, device: str = "auto", threads: int | None = None
     ) -> None:
-        self.bundle = find_bundle(model)
+        self.bundle = find_bundle("photo" if model == AUTO else model)
         verify(self.bundle)
         self.engine = Engine(self.bundle, device=device, threads=threads)
+        self.device = device
         self.threads = threads
+        self._drawer: Colorizer | None = None
+        self._lock = threading.Lock()
+        self._for_photos = self if model != AUTO else copy.copy(self)
+        self._for_photos._for_photos = self._for_photos
+
+    def choose(self, gray: NDArray[Any]) -> Colorizer:
+        """Return the colorizer for a picture: itself, unless the model is chosen automatically.
+
+        Args:
+            gray: uint8 or uint16 (H, W), sRGB-encoded.
+
+        Warns:
+            PictureWarning: the picture looks like a line drawing, and no model for those is
+                installed.
+
+        Raises:
+            ModelError: the model for line art is damaged.
+        """
+        if self._for_photos is self or tell_kind(gray).kind == "photo":
+            return self._for_photos
+        with self._lock:
+            if self._drawer is None:
+                bundle = find_for_task("lineart")
+                if bundle is None:
+                    warnings.warn(NO_DRAWER, PictureWarning, stacklevel=3)
+                    return self._for_photos
+                self._drawer = Colorizer(bundle.path, device=self.device, threads=self.threads)
+            return self._drawer
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """The model's name; that for photographs where it is chosen automatically."""
         return self.bundle.manifest.name
 
     @property
@@ -106,7 +145,9 @@ class Colorizer:
         paint = partial(self.photo, hints=hints, strength=strength, quality=quality)
         if isinstance(picture, (bytes, bytearray, memoryview)):
             opened = _opened(photo.open_photo(bytes(picture), page=page))
-            return photo.encode_photo(paint(opened), opened, note=self.note)
+            chosen = self.choose(opened.gray)
+            rgb = chosen.photo(opened, hints=hints, strength=strength, quality=quality)
+            return photo.encode_photo(rgb, opened, note=chosen.note)
         if isinstance(picture, (str, os.PathLike)):
             opened = _opened(photo.open_photo(Path(picture), page=page))
             return _as_pil(paint(opened), opened)
@@ -157,8 +198,9 @@ class Colorizer:
             raise UsageError(f"{target} is the picture itself; give another name.")
         check_target(Path(target), overwrite=overwrite)
         opened = _opened(photo.open_photo(Path(source), page=page))
-        rgb = self.photo(opened, hints=hints, strength=strength, quality=quality)
-        photo.save_photo(rgb, opened, target, overwrite=overwrite, note=self.note)
+        chosen = self.choose(opened.gray)
+        rgb = chosen.photo(opened, hints=hints, strength=strength, quality=quality)
+        photo.save_photo(rgb, opened, target, overwrite=overwrite, note=chosen.note)
 
     def photo(
         self,
@@ -188,6 +230,9 @@ class Colorizer:
             raise UsageError(f"The strength must lie in 0..{STRONGEST:g}, not {strength:g}.")
         if quality not in QUALITIES:
             raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {quality!r}.")
+        chosen = self.choose(picture.gray)
+        if chosen is not self:
+            return chosen.photo(picture, hints=hints, strength=strength, quality=quality)
         if self.paints:  # two paintings, one of them mirrored, would have no mean worth showing
             lab, fitted = self._predict(picture.gray, hints=hints, quality=quality)
             return painting.paint_drawing(
@@ -233,7 +278,8 @@ class Colorizer:
             DeviceError: the device ran out of memory.
             ModelError: the model failed.
         """
-        proposal, fitted = self._predict(
+        chosen = self.choose(gray)
+        proposal, fitted = chosen._predict(
             gray, hints=hints, quality=quality, edge=edge, mirror=mirror
         )
         return proposal[-2:], fitted.shape.cover
@@ -331,7 +377,7 @@ def _as_pil(rgb: Rgb, picture: Photo) -> Any:
 def colorize(
     picture: Any,
     *,
-    model: str | Path = "photo",
+    model: str | Path = AUTO,
     device: str = "auto",
     threads: int | None = None,
     hints: Given = (),

@@ -24,7 +24,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
 
 QUALITIES = ("fast", "balanced", "best")
-MODEL, QUALITY, STRENGTH = "photo", "balanced", 1.0
+MODEL, QUALITY, STRENGTH = "auto", "balanced", 1.0
 
 COMMANDS = {
     "colorize": "color pictures; the word may be left out",
@@ -81,14 +81,14 @@ def main_help() -> str:
     return MAIN_HELP.format(commands=commands, codes=codes_help())
 
 
-def _add_model(parser: Parser) -> None:
+def _add_model(parser: Parser, *, default: str) -> None:
     """Add the options that say which model runs, and where."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        default=MODEL,
+        default=default,
         metavar="NAME|PATH",
-        help=f"a model that `tinct models` lists, or a bundle folder (default: {MODEL})",
+        help=f"a model that `tinct models` lists, or a bundle folder (default: {default})",
     )
     group.add_argument(
         "--quality",
@@ -127,7 +127,9 @@ examples:
   cat photo.jpg | tinct - > colored.jpg
 
 Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the picture;
-420px,600px counts its pixels.""",
+420px,600px counts its pixels.
+
+The model auto tells line drawings from photographs and colors each with its own model.""",
     )
     parser.add_argument(
         "pictures",
@@ -190,7 +192,7 @@ Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the pic
     parser.add_argument(
         "--json", action="store_true", help="print one line of JSON for each picture"
     )
-    _add_model(parser)
+    _add_model(parser, default=MODEL)
     parser.set_defaults(model=None, quality=None)  # a recipe may say them
     return parser
 
@@ -252,7 +254,7 @@ examples:
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--html", metavar="FILE", help="write a report with pictures to FILE")
-    _add_model(parser)
+    _add_model(parser, default="photo")
     return parser
 
 
