@@ -172,17 +172,26 @@ def place(
         end = begin + strip.shape[1]
         if strip[3].any():
             cells, shares = _overlaps(begin, end, down, wanted[0], height)
-            narrow[:, cells] += shares @ strip
+            narrow[:4, cells] += shares @ strip[:4]
+            narrow[4, cells] += _nearest(shares) @ strip[4]
         begin = end
     cells, shares = _overlaps(0, wanted[1], across, wanted[1], width)
     sums = np.zeros((5, height, width), np.float32)
-    sums[:, :, cells] = narrow @ shares.T
-    cover, touched = np.clip(sums[3], 0, 1), sums[4] > 1e-4
+    sums[:4, :, cells] = narrow[:4] @ shares.T
+    sums[4][:, cells] = narrow[4] @ _nearest(shares).T
+    cover, touched = np.clip(sums[3], 0, 1), sums[4] > 0
     half = cover >= 0.5 - 1e-4
     shares = np.where(half | (touched & ~_grown(half)), cover, np.float32(0))
     lab = np.zeros_like(sums[:3])
     np.divide(sums[:3], sums[3], out=lab, where=shares > 0)
     return lab, shares
+
+
+def _nearest(shares: Floats) -> Floats:
+    """Return 1 for the cell that each pixel covers most of, 0 for the others."""
+    most = np.zeros_like(shares)
+    most[shares.argmax(0), np.arange(shares.shape[1])] = 1
+    return most
 
 
 def _cells(span: tuple[float, float]) -> int:

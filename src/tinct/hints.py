@@ -46,8 +46,9 @@ RADIUS = 0.01
 LONGEST = 1024
 """Pictures of patches and maps are made smaller where they have more pixels on a side."""
 
+MANY_PIXELS = 1 << 20
 ENOUGH = 4
-"""So many pixels for each side of a cell are enough; where there are more, they are joined."""
+"""So many pixels for each side of a cell are enough: those of larger pictures are joined."""
 
 MIDDLE_GRAY = 50.0
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -390,7 +391,8 @@ def _pasted(hint: Patch | Layer, height: int, width: int) -> tuple[Floats, Float
         return np.zeros((3, height, width), np.float32), np.zeros((height, width), np.float32)
     part = picture.part(x0, y0, x1, y1)
     dense = min(1 / (down * height), 1 / (across * width))  # pixels for each cell's side
-    block = max(1, int(dense / ENOUGH))
+    large = part.height * part.width > MANY_PIXELS
+    block = max(1, int(dense / ENOUGH)) if large else 1
     tall, wide = -(-part.height // block), -(-part.width // block)
     left, top = left + x0 * across, top + y0 * down
     box = (left, top, left + wide * block * across, top + tall * block * down)
