@@ -248,7 +248,8 @@ def test_settings_reach_the_model(album: Path, tmp_path: Path) -> None:
     settings = batch.Settings(strength=0.4, quality="fast")
     jobs = batch.plan([str(album)], output=str(tmp_path / "out"))
     assert len(list(batch.color_all(jobs, colorizer=painter, settings=settings))) == 2  # type: ignore[arg-type]
-    assert painter.calls == [{"hints": (), "strength": 0.4, "quality": "fast"}] * 2
+    told = {"hints": (), "strength": 0.4, "quality": "fast", "reference": None}
+    assert painter.calls == [told] * 2
 
 
 def test_an_input_is_never_replaced_by_a_picture_without_ending(album: Path) -> None:

@@ -25,8 +25,8 @@ from tiny_models import A, B, make_bundle, make_copier
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
-    "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --recipe "
-    "--save-recipe --all-pages --json --model --quality --device --threads",
+    "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
+    "--recipe --save-recipe --all-pages --json --model --quality --device --threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --json --html --model --quality --device --threads",
@@ -378,6 +378,22 @@ def test_each_picture_gets_the_model_for_its_kind(
     with Image.open(tmp_path / "drawing.color.png") as image:
         assert "lineart" in image.getexif()[305]  # the note
     assert models_of("--model", "photo") == [("photo", 0), ("photo", 0)]
+
+
+def test_a_reference_gives_its_palette(
+    capsys: Captured, gray_jpeg: Path, chosen: list[str], tmp_path: Path
+) -> None:
+    Image.new("RGB", (40, 30), (200, 90, 20)).save(tmp_path / "orange.png")
+    words = [str(gray_jpeg), "--reference", str(tmp_path / "orange.png"), *chosen]
+    assert cli.main(words) == 0
+    a, b = chroma_of(tmp_path / "photo.color.jpg")
+    assert 40 < np.degrees(np.arctan2(b, a)) < 75  # scikit-image: the hue of the orange is 59
+    assert np.hypot(a, b) > 3 * np.hypot(*PROPOSED)
+    assert cli.main([*words, "--overwrite", "--save-recipe"]) == 2
+    assert "a recipe cannot hold a reference" in capsys.readouterr().err
+    Image.new("L", (40, 30), 99).save(tmp_path / "orange.png")
+    assert cli.main([*words, "--overwrite"]) == 2
+    assert "has no colors" in capsys.readouterr().err
 
 
 def test_a_warning_is_one_line(capsys: Captured, chosen: list[str], tmp_path: Path) -> None:

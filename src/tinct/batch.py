@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tinct.bundle import Bundle
     from tinct.colorizer import Colorizer
     from tinct.hints import Hint
+    from tinct.palette import Palette
 
 PIPE = "-"  # stdin as a source, stdout as a target
 MARK = ".color"  # photo.jpg -> photo.color.jpg
@@ -48,6 +49,7 @@ class Settings:
     hints: tuple[Hint, ...] = ()
     strength: float = 1.0
     quality: str = "balanced"
+    reference: Palette | None = None
     file_format: str | None = None
     overwrite: bool = False
     all_pages: bool = False
@@ -417,7 +419,11 @@ def _work(
     chosen = colorizer.choose(gray.gray)
     result = replace(result, model=chosen.name, bundle=chosen.bundle)
     rgb = chosen.photo(
-        gray, hints=settings.hints, strength=settings.strength, quality=settings.quality
+        gray,
+        hints=settings.hints,
+        strength=settings.strength,
+        quality=settings.quality,
+        reference=settings.reference,
     )
     note = photo.Note(software=f"tinct {__version__}", model=chosen.name)
     if target is None:

@@ -30,6 +30,7 @@ from tinct.errors import (
 if TYPE_CHECKING:
     from tinct.batch import Result
     from tinct.color_recipe import ColorRecipe, Keeper
+    from tinct.palette import Palette
 
 
 MAIN_FIGURES = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
@@ -48,6 +49,7 @@ def colorize(given: argparse.Namespace) -> int:
         hints=recipe.hints,
         strength=recipe.strength,
         quality=recipe.quality,
+        reference=_reference(given),
         file_format=given.format,
         overwrite=given.overwrite,
         all_pages=given.all_pages,
@@ -75,6 +77,17 @@ def colorize(given: argparse.Namespace) -> int:
     if len(results) > 1 and failed:
         raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
     return failed[0].exit_code if failed else 0
+
+
+def _reference(given: argparse.Namespace) -> Palette | None:
+    """Return the palette of the reference, if there is one."""
+    if given.reference is None:
+        return None
+    if given.save_recipe is not None:
+        raise UsageError("a recipe cannot hold a reference; leave out --save-recipe")
+    from tinct.palette import read_palette
+
+    return read_palette(Path(given.reference))
 
 
 def _recipe(given: argparse.Namespace) -> ColorRecipe:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinct
-from tinct import chroma, painting, photo, propagation
+from tinct import chroma, painting, palette, photo, propagation
 from tinct.atomic import check_target
 from tinct.bundle import QUALITIES, find_bundle, find_for_task, verify
 from tinct.chroma import STRONGEST
@@ -29,6 +29,7 @@ from tinct.errors import UsageError
 from tinct.hint_files import Given, read_hints
 from tinct.hints import rasterize
 from tinct.kinds import tell_kind
+from tinct.palette import Palette, read_palette
 from tinct.photo import Note, Photo, PictureWarning
 
 AUTO = "auto"
@@ -115,6 +116,7 @@ class Colorizer:
         hints: Given = (),
         strength: float = 1.0,
         quality: str = "balanced",
+        reference: Any = None,
         page: int | None = None,
     ) -> Any:
         """Color one picture and give back the same kind.
@@ -127,6 +129,8 @@ class Colorizer:
             hints: colors that are known: one or more of what :func:`tinct.read_hints` takes.
             strength: factor on the colors' chroma, 0 (gray) to 1.5.
             quality: ``fast``, ``balanced`` or ``best``: the size at which the model works.
+            reference: a picture whose palette the colors take: of any kind above but in color, or
+                what :func:`tinct.palette.read_palette` gave; None: as the model proposes.
             page: which page of a file, from 0; None means the first, with a warning if there are
                 more.
 
@@ -142,23 +146,24 @@ class Colorizer:
             ModelError: the model failed.
             SaveError: bytes were given whose size the format cannot be written in.
         """
-        paint = partial(self.photo, hints=hints, strength=strength, quality=quality)
+        paint = partial(
+            Colorizer.photo, hints=hints, strength=strength, quality=quality, reference=reference
+        )
         if isinstance(picture, (bytes, bytearray, memoryview)):
             opened = _opened(photo.open_photo(bytes(picture), page=page))
             chosen = self.choose(opened.gray)
-            rgb = chosen.photo(opened, hints=hints, strength=strength, quality=quality)
-            return photo.encode_photo(rgb, opened, note=chosen.note)
+            return photo.encode_photo(paint(chosen, opened), opened, note=chosen.note)
         if isinstance(picture, (str, os.PathLike)):
             opened = _opened(photo.open_photo(Path(picture), page=page))
-            return _as_pil(paint(opened), opened)
+            return _as_pil(paint(self, opened), opened)
         if page is not None:
             raise UsageError(f"Only files have pages; leave out page {page}.")
         if isinstance(picture, np.ndarray):
             opened = _opened(photo.from_array(picture))
-            return _as_array(paint(opened), opened, like=picture)
+            return _as_array(paint(self, opened), opened, like=picture)
         if hasattr(picture, "getbands") and hasattr(picture, "load"):
             opened = _opened(photo.from_pil(picture))
-            return _as_pil(paint(opened), opened)
+            return _as_pil(paint(self, opened), opened)
         raise UsageError(
             f"A {type(picture).__name__} is no picture; hand over a path, bytes, a PIL image "
             "or a NumPy array."
@@ -172,6 +177,7 @@ class Colorizer:
         hints: Given = (),
         strength: float = 1.0,
         quality: str = "balanced",
+        reference: Any = None,
         page: int | None = None,
         overwrite: bool = False,
     ) -> None:
@@ -183,6 +189,7 @@ class Colorizer:
             hints: as for calling the colorizer.
             strength: likewise.
             quality: likewise.
+            reference: likewise.
             page: likewise.
             overwrite: whether an existing target may be replaced.
 
@@ -199,7 +206,9 @@ class Colorizer:
         check_target(Path(target), overwrite=overwrite)
         opened = _opened(photo.open_photo(Path(source), page=page))
         chosen = self.choose(opened.gray)
-        rgb = chosen.photo(opened, hints=hints, strength=strength, quality=quality)
+        rgb = chosen.photo(
+            opened, hints=hints, strength=strength, quality=quality, reference=reference
+        )
         photo.save_photo(rgb, opened, target, overwrite=overwrite, note=chosen.note)
 
     def photo(
@@ -209,6 +218,7 @@ class Colorizer:
         hints: Given = (),
         strength: float = 1.0,
         quality: str = "balanced",
+        reference: Any = None,
     ) -> Rgb:
         """Color an opened photograph.
 
@@ -217,6 +227,7 @@ class Colorizer:
             hints: as for calling the colorizer.
             strength: likewise.
             quality: likewise.
+            reference: likewise.
 
         Returns:
             sRGB (H, W, 3), uint8 or uint16 as ``picture.gray``.
@@ -232,9 +243,14 @@ class Colorizer:
             raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {quality!r}.")
         chosen = self.choose(picture.gray)
         if chosen is not self:
-            return chosen.photo(picture, hints=hints, strength=strength, quality=quality)
+            return chosen.photo(
+                picture, hints=hints, strength=strength, quality=quality, reference=reference
+            )
+        wanted = None if reference is None else read_palette(reference)
         if self.paints:  # two paintings, one of them mirrored, would have no mean worth showing
-            lab, fitted = self._predict(picture.gray, hints=hints, quality=quality)
+            lab, fitted = self._predict(
+                picture.gray, hints=hints, quality=quality, reference=wanted
+            )
             return painting.paint_drawing(
                 picture.gray,
                 lab,
@@ -243,11 +259,19 @@ class Colorizer:
                 cover=fitted.shape.cover,
                 threads=self.threads,
             )
-        ab, cover = self.propose(
-            picture.gray, hints=hints, quality=quality, mirror=quality == "best"
+        proposal, fitted = self._predict(
+            picture.gray,
+            hints=hints,
+            quality=quality,
+            mirror=quality == "best",
+            reference=wanted,
         )
         return chroma.compose(
-            picture.gray, ab, strength=strength, cover=cover, threads=self.threads
+            picture.gray,
+            proposal[-2:],
+            strength=strength,
+            cover=fitted.shape.cover,
+            threads=self.threads,
         )
 
     def propose(
@@ -292,6 +316,7 @@ class Colorizer:
         quality: str,
         edge: chroma.Edge = "auto",
         mirror: bool = False,
+        reference: Palette | None = None,
     ) -> tuple[NDArray[np.float32], chroma.Fitted]:
         """Return the model's (2 or 3, h, w), whichever it predicts, and what it has seen."""
         manifest = self.bundle.manifest
@@ -314,10 +339,25 @@ class Colorizer:
             turned = None if planes is None else np.ascontiguousarray(planes[..., ::-1])
             other = self._run(np.ascontiguousarray(fitted.luma[..., ::-1]), turned)
             proposal = (proposal + other[..., ::-1]) * np.float32(0.5)
-        if planes is not None:
+        if reference is not None:
+            proposal = self._repainted(proposal, fitted, reference)
+        if planes is not None:  # what was said of a place goes before what was said of all
             kept = proposal if self.paints else proposal[-2:]
             proposal = propagation.follow(fitted.luma[0, 0], kept, planes[0])
         return proposal, fitted
+
+    def _repainted(
+        self, proposal: NDArray[np.float32], fitted: chroma.Fitted, reference: Palette
+    ) -> NDArray[np.float32]:
+        """Return a prediction with the palette of a reference."""
+        _, height, width = proposal.shape
+        lightness = proposal[:1]
+        if not self.paints:
+            step = fitted.luma.shape[2] // height
+            lightness = fitted.luma[0].reshape(1, height, step, width, step).mean((2, 4))
+        lab = np.concatenate([lightness, proposal[-2:]])
+        lab[1:] = palette.repaint(lab, reference, cover=fitted.shape.cover)
+        return lab if self.paints else lab[1:]
 
     def _run(
         self, luma: NDArray[np.float32], planes: NDArray[np.float32] | None
@@ -383,7 +423,8 @@ def colorize(
     hints: Given = (),
     strength: float = 1.0,
     quality: str = "balanced",
+    reference: Any = None,
 ) -> Any:
     """Color one picture; see :class:`Colorizer`, which is the reusable form."""
     colorizer = Colorizer(model, device=device, threads=threads)
-    return colorizer(picture, hints=hints, strength=strength, quality=quality)
+    return colorizer(picture, hints=hints, strength=strength, quality=quality, reference=reference)

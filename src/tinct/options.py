@@ -173,6 +173,11 @@ The model auto tells line drawings from photographs and colors each with its own
         "may be repeated",
     )
     parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        help="a picture in color whose palette the colors take",
+    )
+    parser.add_argument(
         "--recipe",
         metavar="FILE",
         help="color as FILE.tinct.json says; options beside it win, hints are added to its own",
