@@ -86,7 +86,9 @@ class Point:
         check_measure("y", self.y, unit=self.unit)
         if self.radius is not None:
             check_measure("radius", self.radius, unit=self.unit)
-        assert self.lab
+        lab = self.lab  # a wrong color is told at once
+        if not isinstance(self.color, str):
+            object.__setattr__(self, "color", lab)
 
     @cached_property
     def lab(self) -> Lab:
@@ -127,7 +129,9 @@ class Stroke:
         object.__setattr__(self, "points", check_line(self.points, self.width, unit=self.unit))
         if len(self.points) < 2:
             raise FieldError("points", "a stroke needs two or more; one place is a point")
-        assert self.lab
+        lab = self.lab  # a wrong color is told at once
+        if not isinstance(self.color, str):
+            object.__setattr__(self, "color", lab)
 
     @cached_property
     def lab(self) -> Lab:
