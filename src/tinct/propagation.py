@@ -2,7 +2,7 @@
 
 Pure array functions, at a model's working size. What a hint says is carried in three steps.
 
-The picture's lightness is blurred a little first, so that texture and grain are no edges.
+A photograph's lightness is blurred a little first, so that texture and grain are no edges.
 *Alike*: pixels nearby that look like the hinted place, in lightness and in the color that the model
 proposes, are told faintly too, even across a gap: both lapels of a coat. *Along*: hints and what
 they told are spread by the domain transform's recursive filter [1], which runs freely inside a
@@ -11,8 +11,9 @@ spread weight are normalized convolution [2]. Where little weight arrives, the p
 *Near*: what is still missing at hinted places is spread again, over a short way [3].
 
 Every step is a mean with weights that are 0 or more, joined with what was there before by a trust
-of 0..1. So nothing blows up where hardly any weight arrives; and if the colors of hints change by
-at most d, no value changes by more than 3 d: by d in the first spreading, by 2 d in the second.
+of 0..1. So nothing blows up where hardly any weight arrives, and no value leaves the range of the
+proposal and the hints. If the colors of hints change by at most d, no value changes by more than
+3 d: by d in the first spreading, by 2 d in the second.
 
 References:
     [1] E. S. L. Gastal, M. M. Oliveira: Domain transform for edge-aware image and video processing,
@@ -48,41 +49,44 @@ class Reach:
         edge_chroma: the same for a* and b*, sizes added.
         alike_way: standard deviation over the distance for pixels that look alike.
         alike_lightness: the same over the difference of L*.
-        alike_chroma: the same over the difference of proposed a* and b*.
+        alike_chroma: the same over the difference of proposed a* and b*; in the dark, where
+            proposals are vague, differences count for less.
         alike: weight of pixels that look alike, in hinted areas of the same size.
         near: standard deviation of the second filter.
         doubt: weight after the first filter that is trusted by half; a hinted area as large as a
             square of the short side has the weight 1 in all.
         near_doubt: the same for the second.
         most: hinted areas, all together, count as no more than this.
-        detail: share of the proposal's variation around a hinted place that is kept.
     """
 
     along: float = 0.25
-    edge_lightness: float = 40.0
+    edge_lightness: float = 30.0
     edge_chroma: float = 120.0
-    alike_way: float = 0.25
-    alike_lightness: float = 8.0
-    alike_chroma: float = 10.0
-    alike: float = 3.5
+    alike_way: float = 0.3
+    alike_lightness: float = 6.0
+    alike_chroma: float = 6.0
+    alike: float = 5.0
     near: float = 0.06
-    doubt: float = 2e-4
+    doubt: float = 1.2e-4
     near_doubt: float = 1e-2
     most: float = 0.02
-    detail: float = 0.25
 
 
-DEFAULT = Reach()
+PHOTOGRAPH = Reach()
+DRAWING = Reach(edge_lightness=10.0, alike=0.0)
+"""Paper is alike everywhere, so only lines tell where a color ends."""
 ROUNDS = 3  # of the first filter [1]
 NEAR_ROUNDS = 2
 CELL = 1 / 24  # hinted pixels in a square of this side and of like lightness are told as one
 LEVELS = 16.0  # L*
 MOST_SEEDS = 96
+BRIGHT = np.float32(50)  # L*; below, differences of proposed chroma count for less
+VAGUE = 0.2  # at black: that share
 FAINTEST = np.float32(-30)  # logarithm; floats much smaller are slow
 PAPER = 0.8  # of a drawing's brightest L*; what is at least as bright is no ink
 
 
-def follow(luma: Floats, proposal: Floats, planes: Floats, *, reach: Reach = DEFAULT) -> Floats:
+def follow(luma: Floats, proposal: Floats, planes: Floats, *, reach: Reach | None = None) -> Floats:
     """Correct proposed colors by hints.
 
     At hinted pixels and their direct neighbors the result is what the hints say, so that it still
@@ -96,33 +100,38 @@ def follow(luma: Floats, proposal: Floats, planes: Floats, *, reach: Reach = DEF
             L*, a*, b*, of a model that paints: then L* follows the hints as well, but ink never
             becomes lighter.
         planes: float32 (4, h, w) of :func:`tinct.hints.rasterize`, at least one pixel hinted.
-        reach: how far hints go.
+        reach: how far hints go; None means ``DRAWING`` for painted proposals, else ``PHOTOGRAPH``.
 
     Returns:
         float32 (2, h, w) or (3, h / s, w / s).
     """
     painted = len(proposal) == 3
+    if reach is None:
+        reach = DRAWING if painted else PHOTOGRAPH
     if painted:
         luma, planes = _shrink(luma, planes, proposal.shape[1:])
     else:
         proposal = _enlarge(proposal, *luma.shape)
     mask, told = planes[3], planes[3 - len(proposal) : 3]
-    paper = _paper(luma)
-    luma = _blur(luma)
+    seen = luma if painted else _blur(luma)
     side = min(luma.shape)
     share = np.float32(min(1.0, reach.most * side**2 / mask.sum()))
-    base = proposal * np.float32(reach.detail)
-    carried = _weighted(told - base, mask * share)
-    carried += _tell_alike(luma, proposal, carried, reach)
-    steps = _steps(luma, proposal[-2:], reach)
+    carried = _weighted(told, mask * share)
+    if reach.alike:
+        carried += _tell_alike(seen, proposal, carried, reach)
+    steps = _steps(seen, proposal[-2:], reach)
     mean, trust = _spread(carried, steps, reach.along, ROUNDS, doubt=reach.doubt)
-    result = (proposal + trust * (mean + base - proposal)).astype(np.float32)
+    result = (proposal + trust * (mean - proposal)).astype(np.float32)
     missing = _weighted(told - result, mask)
     mean, trust = _spread(missing, steps, reach.near, NEAR_ROUNDS, doubt=reach.near_doubt)
     result += trust * mean
+    hinted = told[:, mask > 0]
+    low = np.minimum(proposal.min((1, 2)), hinted.min(1))
+    high = np.maximum(proposal.max((1, 2)), hinted.max(1))
+    result = np.clip(result, low[:, None, None], high[:, None, None])
     result = _pin(result, told, mask)
     if painted:
-        raised = np.maximum(result[0] - proposal[0], 0) * (1 - paper)
+        raised = np.maximum(result[0] - proposal[0], 0) * (1 - _paper(luma))
         result[0] = np.clip(result[0] - raised, 0, 100)
     return result
 
@@ -254,7 +263,7 @@ def _tell_alike(luma: Floats, proposal: Floats, carried: Floats, reach: Reach) -
     """
     side = min(luma.shape)
     down, right = (np.arange(count) / (side * reach.alike_way) for count in luma.shape)
-    a, b = proposal[-2:] / np.float32(reach.alike_chroma)
+    a, b = proposal[-2:] * (np.clip(luma / BRIGHT, VAGUE, 1) / np.float32(reach.alike_chroma))
     rows = (down[:, None], right, luma / np.float32(reach.alike_lightness), a, b)
     looks = np.stack([np.broadcast_to(row, luma.shape).reshape(-1) for row in rows])
     looks = looks.astype(np.float32)
