@@ -22,6 +22,7 @@ RUNS = {
     "color_an_array.py": [],
     "compare_strengths.py": [PICTURE, TARGET],
     "give_hints.py": [PICTURE, TARGET, "0.5,0.5=#b08050", "0.95,0.2=olive"],
+    "keep_a_recipe.py": [PICTURE, TARGET],
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import tinct
 from tinct import hint_files
-from tinct.atomic import replacing
+from tinct.atomic import check_target, replacing
 from tinct.bundle import QUALITIES, Bundle
 from tinct.chroma import STRONGEST
 from tinct.errors import PictureError, SaveError, UsageError
@@ -214,8 +214,10 @@ class Keeper:
 
         Raises:
             UsageError: the result goes to stdout, and no name is given.
-            SaveError: a recipe exists already.
+            SaveError: a recipe exists already, or cannot have its name.
         """
+        if self.target is not None:
+            check_target(self.target, overwrite=self.overwrite)
         for source, target in jobs:
             path = self._path(source, target)
             if os.path.lexists(path) and not self.overwrite:
