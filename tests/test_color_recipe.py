@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,17 @@ def test_defaults_are_left_out() -> None:
         "y": 1,
         "color": "red",
     }
+
+
+def test_the_documents_recipe_is_one() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "recipe.md").read_text("utf-8")
+    (block,) = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    held = json.loads(block)
+    CHECKER.validate(held)
+    assert set(held) == set(SCHEMA["properties"])
+    assert parse_recipe(held).as_dict() == held
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", page, re.MULTILINE)
+    for name, fields in rows:
+        if name in KINDS:
+            told = set(re.findall(r"`(\w+)`", fields)) | {"unit"}
+            assert told >= {field.name for field in dataclasses.fields(KINDS[name])}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
 from tinct.errors import UsageError
@@ -71,3 +75,17 @@ def test_wrong_hints(text: str, match: str) -> None:
         parse_hint(text)
     assert repr(text) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_hints_in_the_documents_are_some() -> None:
+    root = Path(__file__).parents[1]
+    pages = [root / "README.md", root / "docs" / "guide.md"]
+    lines = [line for page in pages for line in page.read_text("utf-8").splitlines()]
+    found = []
+    for line in lines:
+        if line.startswith("tinct ") and "--hint " in line:
+            words = shlex.split(re.sub(r"\s{2,}# .*", "", line))
+            found += [words[i + 1] for i, word in enumerate(words) if word == "--hint"]
+    assert len(found) >= 10
+    kinds = {type(parse_hint(text)) for text in found}
+    assert kinds == {Point, Stroke, KeepGray}
