@@ -174,6 +174,52 @@ def network(setting: Setting) -> list[Row]:
     return rows
 
 
+def hints(setting: Setting) -> list[Row]:
+    """Measure spreading ten hints, against the network that runs before it."""
+    import numpy as np
+
+    from tinct.bundle import find_bundle
+    from tinct.chroma import fit
+    from tinct.engine import Engine
+    from tinct.hints import Point, rasterize
+    from tinct.photo import open_photo
+    from tinct.propagation import follow
+
+    bundle = find_bundle(setting.model)
+    held = bundle.manifest
+    engine = Engine(bundle)
+    gray = open_photo(setting.photograph(1)).gray
+    fitted = fit(
+        gray, size=held.sizes["balanced"], multiple_of=held.multiple_of, max_long=held.max_long
+    )
+    luma = fitted.luma[0, 0]
+    height, width = luma.shape
+    random = np.random.default_rng(0)
+    points = [
+        Point(x=x, y=y, color=(50.0, 80 * a - 40, 80 * b - 40))
+        for x, y, a, b in random.uniform(0, 1, (10, 4))
+    ]
+    planes = rasterize(points, height, width, lightness=luma)
+    proposal = np.zeros((2, height // 2, width // 2), np.float32)
+    timed, against = alternate(
+        lambda: follow(luma, proposal, planes),
+        lambda: engine.run(fitted.luma, planes[None] if held.takes_hints else None),
+        repeats=max(setting.repeats, 5),
+    )
+    return [
+        Row(
+            name="hints",
+            what=f"spreading ten hints: {width} x {height}, one core",
+            unit="ms",
+            ours=Runs(tuple(seconds * 1000 for seconds in timed.runs)),
+            floor="the network alone, the same picture, all cores",
+            against=Runs(tuple(seconds * 1000 for seconds in against.runs)) if against else None,
+            goal=1,
+            goal_of="ratio",
+        )
+    ]
+
+
 def cold_start(setting: Setting) -> list[Row]:
     """Measure one picture of 1 megapixel from a cold shell."""
     source = setting.photograph(1)
@@ -252,6 +298,7 @@ def _command(setting: Setting, source: Path) -> list[str]:
 ROWS: dict[str, Callable[[Setting], list[Row]]] = {
     "photo": photo_12mp,
     "network": network,
+    "hints": hints,
     "cold": cold_start,
     "memory": memory,
 }

@@ -73,14 +73,15 @@ def _broken(_: Setting) -> list[Row]:
 
 
 def test_results_follow_the_schema(tiny: Bundle) -> None:
-    some = {name: ROWS[name] for name in ("photo", "network")}
+    some = {name: ROWS[name] for name in ("photo", "network", "hints")}
     results = command.measure(
         {**some, "broken": _broken}, model=str(tiny.path), repeats=2, scale=0.002
     )
     jsonschema.validate(results, SCHEMA)
     assert results["failures"] == [{"name": "broken", "error": "OSError: disk on fire"}]
     names = [row["name"] for row in results["rows"]]
-    assert names == ["photo_12mp", "network_fast", "network_balanced", "network_best"]
+    networks = ["network_fast", "network_balanced", "network_best"]
+    assert names == ["photo_12mp", *networks, "hints"]
     photo = results["rows"][0]
     assert photo["ratio"] == photo["ours"]["median"] / photo["floor_runs"]["median"]
 
