@@ -43,7 +43,7 @@ from tinct.hint_pictures import Pixels
 RADIUS = 0.01
 """Default radius of a point, half the default width of a stroke: a share of the short side."""
 
-LONGEST = 1024
+LONGEST = 512
 """Pictures of patches and maps are made smaller where they have more pixels on a side."""
 
 MANY_PIXELS = 1 << 20
