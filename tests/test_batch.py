@@ -248,7 +248,7 @@ def test_settings_reach_the_model(album: Path, tmp_path: Path) -> None:
     settings = batch.Settings(strength=0.4, quality="fast")
     jobs = batch.plan([str(album)], output=str(tmp_path / "out"))
     assert len(list(batch.color_all(jobs, colorizer=painter, settings=settings))) == 2  # type: ignore[arg-type]
-    told = {"hints": (), "strength": 0.4, "quality": "fast", "reference": None}
+    told = {"hints": (), "strength": 0.4, "quality": "fast", "reference": None, "flat": False}
     assert painter.calls == [told] * 2
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from tiny_models import A, B, make_bundle, make_copier
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
     "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
-    "--recipe --save-recipe --all-pages --json --model --quality --device --threads",
+    "--recipe --save-recipe --flat --layers --all-pages --json --model --quality --device "
+    "--threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --json --html --model --quality --device --threads",
@@ -378,6 +380,33 @@ def test_each_picture_gets_the_model_for_its_kind(
     with Image.open(tmp_path / "drawing.color.png") as image:
         assert "lineart" in image.getexif()[305]  # the note
     assert models_of("--model", "photo") == [("photo", 0), ("photo", 0)]
+
+
+def test_flat_colors_and_layers(
+    capsys: Captured, gray_jpeg: Path, chosen: list[str], home: Path, tmp_path: Path
+) -> None:
+    art = make_copier(tmp_path / "art", task="lineart", color=(20, 10)).path
+    drawing, ora = tmp_path / "drawing.png", tmp_path / "out.ora"
+    Image.fromarray(line_drawing()).save(drawing)
+    words = [str(drawing), "--model", str(art), "--layers", str(ora)]
+    assert cli.main([*words, "--flat"]) == 0
+    with Image.open(tmp_path / "drawing.color.png") as image:
+        assert image.size == (256, 256)
+    with zipfile.ZipFile(ora) as archive:
+        assert {"data/flats.png", "data/shading.png", "data/lines.png"} < set(archive.namelist())
+    for more, text in (
+        ([*words[:3], "--layers", "x.psd", "--overwrite"], "must end with .ora"),
+        ([*words, "--overwrite", str(gray_jpeg)], "one by one"),
+        ([str(gray_jpeg), *chosen, "--flat"], "are for drawings"),
+    ):
+        assert cli.main(more) == 2
+        assert text in capsys.readouterr().err
+    assert cli.main(words) == 4
+    assert "out.ora exists already" in capsys.readouterr().err
+    again = [str(gray_jpeg), *chosen, "--layers", str(ora), "--overwrite"]
+    assert cli.main(again) == 0
+    with zipfile.ZipFile(ora) as archive:
+        assert {"data/lightness.png", "data/color.png"} < set(archive.namelist())
 
 
 def test_a_reference_gives_its_palette(

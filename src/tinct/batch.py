@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinct import __version__, photo
+from tinct import __version__, layers, photo
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Settings:
     strength: float = 1.0
     quality: str = "balanced"
     reference: Palette | None = None
+    flat: bool = False
+    layers: str | None = None
     file_format: str | None = None
     overwrite: bool = False
     all_pages: bool = False
@@ -424,7 +426,11 @@ def _work(
         strength=settings.strength,
         quality=settings.quality,
         reference=settings.reference,
+        flat=settings.flat,
     )
+    if settings.layers is not None:
+        art = chosen.bundle.manifest.task == "lineart"
+        layers.write_layers(gray, rgb, settings.layers, drawing=art, overwrite=settings.overwrite)
     note = photo.Note(software=f"tinct {__version__}", model=chosen.name)
     if target is None:
         data = photo.encode_photo(rgb, gray, format=settings.file_format, note=note)

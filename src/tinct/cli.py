@@ -50,6 +50,8 @@ def colorize(given: argparse.Namespace) -> int:
         strength=recipe.strength,
         quality=recipe.quality,
         reference=_reference(given),
+        flat=given.flat,
+        layers=given.layers,
         file_format=given.format,
         overwrite=given.overwrite,
         all_pages=given.all_pages,
@@ -57,6 +59,8 @@ def colorize(given: argparse.Namespace) -> int:
     jobs = batch.plan(given.pictures, output=given.output, file_format=given.format)
     if any(job.target is None for job in jobs):
         _check_stdout(json=given.json)
+    if given.layers is not None:
+        _check_layers(given, count=len(jobs))
     keeper = None
     if given.save_recipe is not None:
         named = None if given.save_recipe is True else given.save_recipe
@@ -77,6 +81,17 @@ def colorize(given: argparse.Namespace) -> int:
     if len(results) > 1 and failed:
         raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
     return failed[0].exit_code if failed else 0
+
+
+def _check_layers(given: argparse.Namespace, *, count: int) -> None:
+    """Raise UsageError or SaveError when layers cannot be written where they should."""
+    from tinct.atomic import check_target
+    from tinct.layers import check_layers
+
+    check_layers(given.layers)
+    if count > 1 or given.all_pages:
+        raise UsageError("one file of layers holds one picture; color the pictures one by one")
+    check_target(Path(given.layers), overwrite=given.overwrite)
 
 
 def _reference(given: argparse.Namespace) -> Palette | None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinct
-from tinct import chroma, painting, palette, photo, propagation
+from tinct import chroma, flats, painting, palette, photo, propagation
 from tinct.atomic import check_target
 from tinct.bundle import QUALITIES, find_bundle, find_for_task, verify
 from tinct.chroma import STRONGEST
@@ -117,6 +117,7 @@ class Colorizer:
         strength: float = 1.0,
         quality: str = "balanced",
         reference: Any = None,
+        flat: bool = False,
         page: int | None = None,
     ) -> Any:
         """Color one picture and give back the same kind.
@@ -131,6 +132,7 @@ class Colorizer:
             quality: ``fast``, ``balanced`` or ``best``: the size at which the model works.
             reference: a picture whose palette the colors take: of any kind above but in color, or
                 what :func:`tinct.palette.read_palette` gave; None: as the model proposes.
+            flat: give each region that a drawing's lines enclose one color.
             page: which page of a file, from 0; None means the first, with a warning if there are
                 more.
 
@@ -147,7 +149,12 @@ class Colorizer:
             SaveError: bytes were given whose size the format cannot be written in.
         """
         paint = partial(
-            Colorizer.photo, hints=hints, strength=strength, quality=quality, reference=reference
+            Colorizer.photo,
+            hints=hints,
+            strength=strength,
+            quality=quality,
+            reference=reference,
+            flat=flat,
         )
         if isinstance(picture, (bytes, bytearray, memoryview)):
             opened = _opened(photo.open_photo(bytes(picture), page=page))
@@ -178,6 +185,7 @@ class Colorizer:
         strength: float = 1.0,
         quality: str = "balanced",
         reference: Any = None,
+        flat: bool = False,
         page: int | None = None,
         overwrite: bool = False,
     ) -> None:
@@ -190,6 +198,7 @@ class Colorizer:
             strength: likewise.
             quality: likewise.
             reference: likewise.
+            flat: likewise.
             page: likewise.
             overwrite: whether an existing target may be replaced.
 
@@ -207,7 +216,12 @@ class Colorizer:
         opened = _opened(photo.open_photo(Path(source), page=page))
         chosen = self.choose(opened.gray)
         rgb = chosen.photo(
-            opened, hints=hints, strength=strength, quality=quality, reference=reference
+            opened,
+            hints=hints,
+            strength=strength,
+            quality=quality,
+            reference=reference,
+            flat=flat,
         )
         photo.save_photo(rgb, opened, target, overwrite=overwrite, note=chosen.note)
 
@@ -219,6 +233,7 @@ class Colorizer:
         strength: float = 1.0,
         quality: str = "balanced",
         reference: Any = None,
+        flat: bool = False,
     ) -> Rgb:
         """Color an opened photograph.
 
@@ -228,6 +243,7 @@ class Colorizer:
             strength: likewise.
             quality: likewise.
             reference: likewise.
+            flat: likewise.
 
         Returns:
             sRGB (H, W, 3), uint8 or uint16 as ``picture.gray``.
@@ -242,16 +258,14 @@ class Colorizer:
         if quality not in QUALITIES:
             raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {quality!r}.")
         chosen = self.choose(picture.gray)
-        if chosen is not self:
-            return chosen.photo(
-                picture, hints=hints, strength=strength, quality=quality, reference=reference
-            )
+        if flat and chosen.bundle.manifest.task != "lineart":
+            raise UsageError(f"Flat colors are for drawings; {chosen.name!r} colors photographs.")
         wanted = None if reference is None else read_palette(reference)
-        if self.paints:  # two paintings, one of them mirrored, would have no mean worth showing
-            lab, fitted = self._predict(
+        if chosen.paints:  # two paintings, one of them mirrored, would have no mean worth showing
+            lab, fitted = chosen._predict(
                 picture.gray, hints=hints, quality=quality, reference=wanted
             )
-            return painting.paint_drawing(
+            rgb = painting.paint_drawing(
                 picture.gray,
                 lab,
                 fitted.luma[0, 0],
@@ -259,20 +273,22 @@ class Colorizer:
                 cover=fitted.shape.cover,
                 threads=self.threads,
             )
-        proposal, fitted = self._predict(
+            return flats.flatten(picture.gray, rgb) if flat else rgb
+        proposal, fitted = chosen._predict(
             picture.gray,
             hints=hints,
             quality=quality,
             mirror=quality == "best",
             reference=wanted,
         )
-        return chroma.compose(
+        rgb = chroma.compose(
             picture.gray,
             proposal[-2:],
             strength=strength,
             cover=fitted.shape.cover,
             threads=self.threads,
         )
+        return flats.flatten(picture.gray, rgb) if flat else rgb
 
     def propose(
         self,
@@ -424,7 +440,10 @@ def colorize(
     strength: float = 1.0,
     quality: str = "balanced",
     reference: Any = None,
+    flat: bool = False,
 ) -> Any:
     """Color one picture; see :class:`Colorizer`, which is the reusable form."""
     colorizer = Colorizer(model, device=device, threads=threads)
-    return colorizer(picture, hints=hints, strength=strength, quality=quality, reference=reference)
+    return colorizer(
+        picture, hints=hints, strength=strength, quality=quality, reference=reference, flat=flat
+    )

@@ -192,6 +192,17 @@ The model auto tells line drawings from photographs and colors each with its own
         "result)",
     )
     parser.add_argument(
+        "--flat",
+        action="store_true",
+        help="give each region of a drawing one color",
+    )
+    parser.add_argument(
+        "--layers",
+        metavar="FILE.ora",
+        help="also write layers for drawing programs: lines, shading and flats; of a photograph, "
+        "color and lightness",
+    )
+    parser.add_argument(
         "--all-pages", action="store_true", help="color every page of a multi-page file"
     )
     parser.add_argument(
