@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinct import __version__, layers, photo
+from tinct import __version__, photo
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
 
 if TYPE_CHECKING:
@@ -429,6 +429,8 @@ def _work(
         flat=settings.flat,
     )
     if settings.layers is not None:
+        from tinct import layers  # noqa: PLC0415
+
         art = chosen.bundle.manifest.task == "lineart"
         layers.write_layers(gray, rgb, settings.layers, drawing=art, overwrite=settings.overwrite)
     note = photo.Note(software=f"tinct {__version__}", model=chosen.name)

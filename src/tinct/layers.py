@@ -12,12 +12,10 @@ References:
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from xml.sax.saxutils import quoteattr
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +24,9 @@ from tinct import flats
 from tinct.atomic import replacing
 from tinct.errors import SaveError, UsageError
 from tinct.photo import Photo
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 Codes = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -45,7 +46,7 @@ class Layer:
     """One layer, opaque and as large as the picture.
 
     Attributes:
-        name: what drawing programs show.
+        name: what drawing programs show; letters only.
         rgb: uint8 (H, W, 3), sRGB codes.
         mode: how it is joined with what is below it, one of MODES.
     """
@@ -177,6 +178,8 @@ def save_layers(layers: Sequence[Layer], target: str | Path, *, overwrite: bool 
         SaveError: it exists already or cannot be written.
         UsageError: the name ends otherwise.
     """
+    import zipfile  # noqa: PLC0415
+
     check_layers(target)
     with replacing(Path(target), overwrite=overwrite) as temporary:
         try:
@@ -188,18 +191,20 @@ def save_layers(layers: Sequence[Layer], target: str | Path, *, overwrite: bool 
             ) from error
 
 
-def _write(archive: zipfile.ZipFile, layers: Sequence[Layer]) -> None:
+def _write(archive: ZipFile, layers: Sequence[Layer]) -> None:
     """Write the parts in the order that the specification asks for: the type comes first."""
+    from zipfile import ZIP_DEFLATED, ZipInfo  # noqa: PLC0415
+
     merged = join(layers)
     small = _png(merged, longest=THUMBNAIL)
     parts = {"mimetype": MIMETYPE, "stack.xml": _stack(layers).encode()}
     parts |= {_place(layer): _png(layer.rgb) for layer in layers}
     parts |= {"mergedimage.png": _png(merged), "Thumbnails/thumbnail.png": small}
     for name, content in parts.items():
-        part = zipfile.ZipInfo(name, date_time=DAY)
+        part = ZipInfo(name, date_time=DAY)
         part.external_attr = 0o644 << 16
         if name == "stack.xml":
-            part.compress_type = zipfile.ZIP_DEFLATED
+            part.compress_type = ZIP_DEFLATED
         archive.writestr(part, content)
 
 
@@ -215,8 +220,8 @@ def _stack(layers: Sequence[Layer]) -> str:
         f'<image version="{VERSION}" w="{width}" h="{height}">',
         "  <stack>",
         *(
-            f"    <layer name={quoteattr(layer.name)} src={quoteattr(_place(layer))} "
-            f'composite-op="{layer.mode}" opacity="1.0" visibility="visible" x="0" y="0"/>'
+            f'    <layer name="{layer.name}" src="{_place(layer)}" composite-op="{layer.mode}" '
+            'opacity="1.0" visibility="visible" x="0" y="0"/>'
             for layer in reversed(layers)
         ),
         "  </stack>",
