@@ -13,7 +13,7 @@ SIDE, FINE = 256, 4  # drawn 4 times as large, then reduced: smooth lines
 INK, LINE = "#20242c", 3
 
 # Shapes from back to front; places in percent of the side.
-SCENES = {
+SCENES: dict[str, list[tuple[str, tuple[int, ...], str]]] = {
     "house": [
         ("rectangle", (0, 0, 100, 65), "#9fd3f0"),
         ("rectangle", (0, 65, 100, 100), "#7cb95a"),

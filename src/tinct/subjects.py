@@ -86,7 +86,7 @@ def find_photographs(folder: str | os.PathLike[str], *, limit: int | None = None
         UsageError: as for :func:`list_pictures`.
     """
     files = list_pictures(folder, limit=limit)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if files[0].parent != Path(folder):
         notes = (f"The true pictures are those in {COLOR}/, made gray; drawings are not used.",)
     return Source(files=tuple(files), open=open_subject, given=GIVEN, rows=ROWS, notes=notes)
