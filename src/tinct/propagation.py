@@ -25,6 +25,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +74,8 @@ class Reach:
 
 
 PHOTOGRAPH = Reach()
-DRAWING = Reach(edge_lightness=10.0, alike=0.0)
-"""Paper is alike everywhere, so only lines tell where a color ends."""
+DRAWING = Reach(along=0.5, edge_lightness=10.0, edge_chroma=math.inf, alike=0.0, doubt=3e-5)
+"""Paper is alike everywhere, and what is painted on it is vague: only lines end a color."""
 ROUNDS = 3  # of the first filter [1]
 NEAR_ROUNDS = 2
 CELL = 1 / 24  # hinted pixels in a square of this side and of like lightness are told as one
@@ -83,6 +84,8 @@ MOST_SEEDS = 96
 BRIGHT = np.float32(50)  # L*; below, differences of proposed chroma count for less
 VAGUE = 0.2  # at black: that share
 FAINTEST = np.float32(-30)  # logarithm; floats much smaller are slow
+SOFT = 2  # pixels: how wide the soft borders of lines are in a drawing
+DARKER = np.float32(2)  # L*; less is the paper's own texture
 PAPER = 0.8  # of a drawing's brightest L*; what is at least as bright is no ink
 
 
@@ -121,6 +124,10 @@ def follow(luma: Floats, proposal: Floats, planes: Floats, *, reach: Reach | Non
         carried += _tell_alike(seen, proposal, carried, reach)
     steps = _steps(seen, proposal[-2:], reach)
     mean, trust = _spread(carried, steps, reach.along, ROUNDS, doubt=reach.doubt)
+    if painted:
+        for _ in range(SOFT):
+            *values, trust = _lightest(np.concatenate([mean, trust[None]]), luma)
+            mean = np.stack(values)
     result = (proposal + trust * (mean - proposal)).astype(np.float32)
     missing = _weighted(told - result, mask)
     mean, trust = _spread(missing, steps, reach.near, NEAR_ROUNDS, doubt=reach.near_doubt)
@@ -180,6 +187,23 @@ def _paper(luma: Floats) -> Floats:
     """Return how much of a drawing's pixels is paper, 0 (ink) to 1."""
     white = max(float(np.quantile(luma, 0.9)), 1.0)
     return np.asarray(np.minimum(luma / (PAPER * white), 1), np.float32)
+
+
+def _lightest(planes: Floats, luma: Floats) -> Floats:
+    """Give each pixel of (N, h, w) what the lightest pixel beside it has, if it is darker itself.
+
+    So the soft borders of lines take the color of the paper that they lie on.
+    """
+    height, width = luma.shape
+    around = np.pad(np.concatenate([planes, luma[None]]), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    best, out = luma + DARKER, planes
+    for down in range(3):
+        for right in range(3):
+            there = around[:, down : down + height, right : right + width]
+            lighter = there[-1] > best
+            best = np.where(lighter, there[-1], best)
+            out = np.where(lighter, there[:-1], out)
+    return out
 
 
 def _spread(
