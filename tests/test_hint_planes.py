@@ -52,7 +52,8 @@ def test_strokes_are_the_cells_within_half_their_width(
         corners[min(int(y), height - 1), min(int(x), width - 1)] = True
     assert counts.max() == 1
     assert counts[(far < reach - 0.02) | corners].all()
-    assert not counts[(far > reach + 1e-5) & ~corners].any()
+    # The path is sampled every 0.05 cells at most: distances of 0.5 are up to 0.0007 too long.
+    assert not counts[(far > reach + 1e-3) & ~corners].any()
 
 
 def test_thin_lines_are_those_of_scikit_image() -> None:
