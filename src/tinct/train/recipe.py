@@ -19,6 +19,9 @@ SIZES: tuple[Size, ...] = ("nano", "small", "full")
 SMALL_PICTURES = 8_000
 """Pictures that every published system sees at size ``small``: one budget for all, so that the
 comparison is between methods."""
+COLLAPSE: dict[str, tuple[float, float]] = {"val.error": (0.0, 5.0), "val.chroma": (0.01, 10.0)}
+"""Where figures of a game between a critic and a network belong: a network that gives up color, or
+paints anything, has collapsed."""
 
 
 SCHEDULES = ("cosine", "linear", "constant")

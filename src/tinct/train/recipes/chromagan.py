@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tinct.errors import UsageError
-from tinct.train.recipe import SMALL_PICTURES, DataRecipe, Optimizer, Recipe, Size, Stage
+from tinct.train.recipe import (
+    COLLAPSE,
+    SMALL_PICTURES,
+    DataRecipe,
+    Optimizer,
+    Recipe,
+    Size,
+    Stage,
+)
 
 BASES = ("vgg16", "efficientnet_lite0", "none")
 
@@ -135,6 +143,7 @@ def _recipe(name: str, size: Size) -> Recipe:
         optimizer=Optimizer(betas=(0.5, 0.999), weight_decay=0, clip=0, ema=0),
         sizes=(224, 224, 448),
         multiple_of=16 if model.base == "efficientnet_lite0" else 8,
+        limits=COLLAPSE,
         validate_every=5000,
         save_every=5000,
     )

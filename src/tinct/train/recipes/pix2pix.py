@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tinct.train.recipe import SMALL_PICTURES, DataRecipe, Optimizer, Recipe, Size, Stage
+from tinct.train.recipe import (
+    COLLAPSE,
+    SMALL_PICTURES,
+    DataRecipe,
+    Optimizer,
+    Recipe,
+    Size,
+    Stage,
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,7 @@ def _recipe(name: str, size: Size, *, task: str = "photo", pictures: int = _PHOT
         optimizer=Optimizer(betas=(0.5, 0.999), weight_decay=0, clip=0, ema=0),
         sizes=(256, 256, 512),
         multiple_of=2 ** len(model.widths),
+        limits=COLLAPSE,
         validate_every=5000,
         save_every=5000,
     )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tinct.train.recipe import SMALL_PICTURES, DataRecipe, Optimizer, Recipe, Size, Stage
+from tinct.train.recipe import (
+    COLLAPSE,
+    SMALL_PICTURES,
+    DataRecipe,
+    Optimizer,
+    Recipe,
+    Size,
+    Stage,
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ def _recipe(
         optimizer=Optimizer(betas=(0.5, 0.999), weight_decay=0, clip=0, ema=0),
         sizes=(128, 128, 256),
         multiple_of=2 ** len(model.widths),
+        limits={} if critic == "none" else COLLAPSE,
         validate_every=5 * _EPOCH,
         save_every=_EPOCH,
     )
