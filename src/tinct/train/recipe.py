@@ -179,6 +179,16 @@ class Recipe:
     sample_pictures: int = 12
 
 
+def at_nano(recipe: Recipe) -> Recipe:
+    """Return a recipe whose data and looks suit a test: small pictures, few of them, often."""
+    small = dataclasses.replace(
+        recipe.data, short=48, first=(0, 0, 0), val_share=0.2, val_pictures=8
+    )
+    return dataclasses.replace(
+        recipe, data=small, validate_every=10, save_every=10, sample_pictures=4
+    )
+
+
 def replace_fields(recipe: Recipe, overrides: Mapping[str, str]) -> Recipe:
     """Return a recipe with single fields replaced.
 

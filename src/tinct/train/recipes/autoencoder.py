@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tinct.errors import UsageError
-from tinct.train.recipe import SMALL_PICTURES, DataRecipe, Optimizer, Recipe, Size, Stage
+from tinct.train.recipe import SMALL_PICTURES, DataRecipe, Optimizer, Recipe, Size, Stage, at_nano
 
 ACTIVATIONS = ("relu", "none")
 
@@ -75,13 +75,7 @@ def _recipe(name: str, size: Size, *, reconstruct: bool) -> Recipe:
     )
     if size != "nano":
         return recipe
-    return replace(
-        recipe,
-        data=replace(data, short=48, val_share=0.2, val_pictures=8),
-        validate_every=10,
-        save_every=10,
-        sample_pictures=4,
-    )
+    return at_nano(recipe)
 
 
 def autoencoder(size: Size) -> Recipe:

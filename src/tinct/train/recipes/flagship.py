@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from tinct.train.recipe import DataRecipe, Recipe, Size, Stage
+from tinct.train.recipe import Recipe, Size, Stage, at_nano
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,8 @@ def flagship_photo(size: Size) -> Recipe:
     )
     if size != "nano":
         return recipe
-    return replace(
-        recipe,
-        model=Flagship(pretrained=False, widths=(8, 8, 12, 16, 16), heads=2),
-        data=DataRecipe(short=48, val_share=0.2, val_pictures=8),
-        validate_every=10,
-        save_every=10,
-        sample_pictures=4,
-    )
+    model = Flagship(pretrained=False, widths=(8, 8, 12, 16, 16), heads=2)
+    return replace(at_nano(recipe), model=model)
 
 
 RECIPES = {"flagship-photo": flagship_photo}

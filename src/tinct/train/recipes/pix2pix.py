@@ -12,6 +12,7 @@ from tinct.train.recipe import (
     Recipe,
     Size,
     Stage,
+    at_nano,
 )
 
 
@@ -99,14 +100,7 @@ def _recipe(name: str, size: Size, *, task: str = "photo", pictures: int = _PHOT
             save_every=150,
         )
     if size == "nano":
-        return replace(
-            recipe,
-            data=replace(recipe.data, short=48, val_share=0.2, val_pictures=8),
-            sizes=(32, 32, 64),
-            validate_every=10,
-            save_every=10,
-            sample_pictures=4,
-        )
+        return replace(at_nano(recipe), sizes=(32, 32, 64))
     return recipe
 
 

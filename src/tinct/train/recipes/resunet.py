@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tinct.train.recipe import SMALL_PICTURES, DataRecipe, Optimizer, Recipe, Size, Stage
+from tinct.train.recipe import SMALL_PICTURES, DataRecipe, Optimizer, Recipe, Size, Stage, at_nano
 
 
 @dataclass(frozen=True)
@@ -116,14 +116,7 @@ def resunet(size: Size) -> Recipe:
         data = replace(recipe.data, short=768, val_share=0.1)
         return replace(recipe, data=data, sizes=(256, 384, 512))
     if size == "nano":
-        return replace(
-            recipe,
-            data=replace(recipe.data, short=48, val_share=0.2, val_pictures=8),
-            sizes=(32, 32, 64),
-            validate_every=10,
-            save_every=10,
-            sample_pictures=4,
-        )
+        return replace(at_nano(recipe), sizes=(32, 32, 64))
     return recipe
 
 
