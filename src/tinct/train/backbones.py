@@ -21,6 +21,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import timm
@@ -33,6 +34,7 @@ CLASSIFIERS = {f"efficientnet_lite{n}": f"tf_efficientnet_lite{n}" for n in rang
 RESNET34 = "resnet34"
 VGG16 = "vgg16_features_to_conv4_3"
 VGG16_LAYERS = 23  # features.0 (conv1_1) to features.22 (relu4_3)
+RANDOM_JUDGE = (6, 8, 8, 8)  # channels of the judge that tests use
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -220,3 +222,24 @@ def vgg16_features(*, pretrained: bool = True) -> nn.Sequential:
         raise TrainingError(f"The weights for {VGG16!r} lack features.{missing[0]}.")
     layers.load_state_dict({key: state[f"features.{key}"].float() for key in keys}, strict=True)
     return layers.eval().requires_grad_(False)
+
+
+def build_judge(name: str) -> nn.Sequential:
+    """Return a frozen network with three max-pools, in evaluation mode.
+
+    Args:
+        name: ``vgg16``, or ``random`` for a tiny one that is always the same.
+
+    Raises:
+        TrainingError: the name is unknown, or the weights cannot be had.
+    """
+    if name == "vgg16":
+        return vgg16_features()
+    if name != "random":
+        raise TrainingError(f"The judge must be vgg16 or random, not {name!r}.")
+    layers: list[nn.Module] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for before, after in pairwise((3, *RANDOM_JUDGE)):
+            layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers[:-1]).eval().requires_grad_(False)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from tinct.color import gray_to_lightness, rgb_to_lab
 from tinct.errors import TrainingError
-from tinct.train import augment, degrade, hinting, lineart
+from tinct.train import augment, degrade, hinting, lineart, paper
 from tinct.train.augment import Pixels
 from tinct.train.recipe import DataRecipe, Stage
 from tinct.train.shards import ShardSource, are_shards
@@ -143,9 +143,8 @@ class Pictures:
             return hinting.article_patches(rgb)
         if kind == "none" or rng is None or rng.random() < self.recipe.unhinted:
             return np.zeros_like(rgb), np.zeros(rgb.shape[:2], np.uint8)
-        if kind == "patches":
-            return hinting.random_patches(rgb, rng, most=most)
-        return hinting.points(rgb, rng, most=most)
+        invented = {"patches": hinting.random_patches, "mixed": hinting.mixed}
+        return invented.get(kind, hinting.points)(rgb, rng, most=most)
 
     def batch(
         self, stage: int, step: int, *, size: int, count: int, rank: int = 0, world: int = 1
@@ -208,6 +207,7 @@ def to_batch(
     device: torch.device,
     task: str = "photo",
     degraded: float = 0.0,
+    penciled: float = 0.0,
     training: bool = False,
 ) -> Batch:
     """Convert bytes to Lab planes on the training device.
@@ -216,7 +216,8 @@ def to_batch(
         raw: from the loading threads.
         device: where to compute.
         task: ``photo`` or ``lineart``, whose luma is a drawing.
-        degraded: share of the photographs whose luma is faded or grainy; 0 in validation.
+        degraded: share of the pictures whose luma is aged, or looks scanned; 0 in validation.
+        penciled: share of the drawings made on the way that a soft pencil draws.
         training: drawings made on the way differ in handwriting; in validation they do not.
 
     Returns:
@@ -229,7 +230,9 @@ def to_batch(
     lightness = lab[:, :1].contiguous()
     luma = lightness
     if task == "lineart":
-        luma = _drawings(raw, lightness, training=training)
+        luma = _drawings(raw, lightness, penciled=penciled, training=training)
+        if degraded:
+            luma = paper.scan(luma, share=degraded, seeds=raw.seeds)
     elif degraded:
         luma = degrade.age(lightness, share=degraded, seeds=raw.seeds)
     return Batch(
@@ -241,12 +244,12 @@ def to_batch(
     )
 
 
-def _drawings(raw: RawBatch, lightness: Tensor, *, training: bool) -> Tensor:
+def _drawings(raw: RawBatch, lightness: Tensor, *, penciled: float, training: bool) -> Tensor:
     """Return L* of the drawings: the artists' where there are some, else made on the way."""
     if bool(raw.drawn.all()):
         made = torch.zeros_like(lightness)
     elif training:
-        made = lineart.vary(lightness, seeds=raw.seeds)
+        made = lineart.vary(lightness, seeds=raw.seeds, penciled=penciled)
     else:
         made = lineart.standard(lightness)
     real = gray_to_lightness(raw.drawing.to(lightness.device).float() / 255).float()

@@ -1,4 +1,4 @@
-"""Hints that a simulated person gives: points and strokes, patches of the truth, or a blurred map.
+"""Hints that a simulated person gives: points, strokes, patches of the truth, blurred maps.
 
 Pure functions of one picture, called in loading threads.
 
@@ -22,6 +22,10 @@ PATCH = 7  # pixels a side of a patch in them
 ARTICLE_ROWS = (64, 32, 96, 32, 96, 32, 64, 64, 96, 16, 32, 16, 16, 64, 16, 96, 112, 112, 96, 80)
 ARTICLE_COLUMNS = (64, 32, 96, 96, 32, 64, 32, 96, 64, 16, 16, 32, 64, 16, 96, 16, 112, 96, 112, 80)
 STROKES = 0.25  # share of the hints that are strokes
+MAPS = 0.06  # share of hinted pictures that have a blurred map of all colors
+COPIED = 0.15  # share of the other hints that are patches
+ALIKE = 36.0  # codes; where the color differs more than this from a stroke's, the stroke ends
+CARELESS = 6.0  # codes, deviation of what people choose from what they mean
 
 
 def points(rgb: Pixels, rng: np.random.Generator, *, most: int) -> tuple[Pixels, Pixels]:
@@ -47,6 +51,40 @@ def points(rgb: Pixels, rng: np.random.Generator, *, most: int) -> tuple[Pixels,
         if rng.random() < STROKES:
             places = _line(y, x, rng, (height, width))
         _dab(rgb, colors, mask, places=places, radius=radius)
+    return colors, mask
+
+
+def mixed(rgb: Pixels, rng: np.random.Generator, *, most: int) -> tuple[Pixels, Pixels]:
+    """Invent all that a person might give: points, strokes, patches, or a blurred map.
+
+    People are careless: what they choose is not quite the color that they mean.
+
+    Args:
+        rgb: uint8 (H, W, 3), the truth.
+        rng: the source of chance.
+        most: the largest number of hints; the number's logarithm is spread evenly.
+
+    Returns:
+        uint8 (H, W, 3) colors and uint8 (H, W) mask.
+    """
+    height, width = rgb.shape[:2]
+    if rng.random() < MAPS:
+        return blur(rgb, box=max(2, round(min(height, width) * rng.uniform(0.06, 0.25))))
+    colors = np.zeros_like(rgb)
+    mask = np.zeros((height, width), np.uint8)
+    side = _patch_side(height, width)
+    for _ in range(min(most, int((most + 1) ** rng.random()))):
+        y, x = int(rng.integers(height)), int(rng.integers(width))
+        kind = rng.random()
+        if kind < COPIED:
+            _copy(rgb, colors, mask, top=y - side // 2, left=x - side // 2, side=side)
+            continue
+        radius = int(rng.integers(0, max(2, min(height, width) // 32) + 1))
+        places = [(y, x)]
+        if kind < COPIED + STROKES:
+            places = _along(rgb, y, x, rng)
+        meant = rng.normal(0, CARELESS * rng.random(), 3)
+        _dab(rgb, colors, mask, places=places, radius=radius, off=meant)
     return colors, mask
 
 
@@ -162,6 +200,23 @@ def _line(
     ]
 
 
+def _along(rgb: Pixels, y: int, x: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Return the pixels of a wavering line from (y, x), ended where the region ends."""
+    height, width = rgb.shape[:2]
+    own, places = rgb[y, x].astype(np.float32), [(y, x)]
+    angle, row, column = rng.random() * 2 * np.pi, float(y), float(x)
+    for turn in rng.normal(0, 0.15, int(rng.integers(2, max(3, min(height, width) // 3)))):
+        angle += turn
+        row, column = row + np.sin(angle), column + np.cos(angle)
+        place = (round(row), round(column))
+        if not (0 <= place[0] < height and 0 <= place[1] < width):
+            break
+        if np.abs(rgb[place].astype(np.float32) - own).max() > ALIKE:
+            break
+        places.append(place)
+    return places
+
+
 def _dab(
     rgb: Pixels,
     colors: Pixels,
@@ -169,10 +224,11 @@ def _dab(
     *,
     places: list[tuple[int, int]],
     radius: int,
+    off: NDArray[np.float64] | float = 0.0,
 ) -> None:
-    """Draw the mean of what a square brush covers into the hints."""
+    """Draw the mean of what a square brush covers, ``off`` by some codes, into the hints."""
     own = np.zeros(mask.shape, bool)
     for y, x in places:
         own[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1] = True
-    colors[own] = rgb[own].mean(axis=0).round().astype(np.uint8)
+    colors[own] = (rgb[own].mean(axis=0) + off).round().clip(0, 255).astype(np.uint8)
     mask[own] = 1

@@ -1,12 +1,16 @@
 """Drawings out of color pictures: what a line-art model is shown where no artist drew the lines.
 
 Extended difference of Gaussians [1] on the picture's gray: ``D = G(s) - gamma G(k s)``; white where
-``D >= eps``, else ``1 + tanh(phi (D - eps))``. All parameters differ from picture to picture in
-training, so that a model does not learn one filter's handwriting.
+``D >= eps``, else ``1 + tanh(phi (D - eps))``. A second filter draws as a soft pencil does: gray
+divided by its dilation [2], sharpened by an exponent; what is darker than its neighborhood remains:
+lines and the dark sides of edges. Both differ from picture to picture in training, so that a model
+does not learn one filter's handwriting.
 
 References:
     [1] H. Winnemoeller, J. E. Kyprianidis, S. C. Olsen: XDoG: An eXtended difference-of-Gaussians
         compendium including advanced image stylization, Computers & Graphics 36(6), 2012.
+    [2] J. Serra: Image Analysis and Mathematical Morphology, 1982 (dilation); the quotient is the
+        "color dodge" of drawing programs.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from torch.nn import functional as F
 from tinct.color import gray_to_lightness, lightness_to_gray
 
 REACH = 3.0  # standard deviations that a kernel covers on each side
+FINE = 0.5  # share of the second filter's drawings whose lines are wide
+DARKEST = 0.02  # gray codes below are taken for this by it: black areas stay white
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,23 @@ def xdog(gray: Tensor, drawn: Handwriting) -> Tensor:
     return lines.clamp(0, 1)
 
 
+def pencil(gray: Tensor, *, radius: int, exponent: Tensor) -> Tensor:
+    """Draw pictures by dividing gray by its dilation [2].
+
+    Args:
+        gray: float (N, 1, H, W), 0..1, sRGB-encoded.
+        radius: of the square that dilates, in pixels.
+        exponent: (N,), how dark the lines are; 1 leaves the quotient.
+
+    Returns:
+        float (N, 1, H, W), 0..1: gray lines on white paper.
+    """
+    lifted = gray.clamp(min=DARKEST)
+    around = F.pad(lifted, (radius, radius, radius, radius), mode="replicate")
+    brightest = F.max_pool2d(around, 2 * radius + 1, stride=1)
+    return (lifted / brightest) ** exponent.to(gray)[:, None, None, None]
+
+
 def standard(lightness: Tensor) -> Tensor:
     """Draw pictures in the way nearest to artists' lines, always the same.
 
@@ -115,16 +138,27 @@ def standard(lightness: Tensor) -> Tensor:
     return drawing
 
 
-def vary(lightness: Tensor, *, seeds: Sequence[int]) -> Tensor:
+def vary(lightness: Tensor, *, seeds: Sequence[int], penciled: float = 0.0) -> Tensor:
     """Draw pictures, each in its own handwriting.
 
     Args:
         lightness: float32 (N, 1, H, W), L* 0..100.
         seeds: of the handwriting, one for each picture.
+        penciled: share of the pictures that the second filter draws.
 
     Returns:
         L* of the drawings, same shape.
     """
-    lines = xdog(lightness_to_gray(lightness), _random(seeds))
+    gray = lightness_to_gray(lightness)
+    lines = xdog(gray, _random(seeds))
+    if penciled:
+        # Their own generators: the handwriting of the first filter stays that of the seeds.
+        chances = [torch.Generator().manual_seed(seed + 1) for seed in seeds]
+        draws = torch.stack([torch.rand(3, generator=chance) for chance in chances]).to(gray)
+        chosen, fine, dark = draws[:, :, None, None, None].unbind(1)
+        exponent = dark.flatten()
+        thin = pencil(gray, radius=1, exponent=1 + 4 * exponent)
+        wide = pencil(gray, radius=2, exponent=1 + 2 * exponent)
+        lines = torch.where(chosen < penciled, torch.where(fine > FINE, thin, wide), lines)
     drawing: Tensor = gray_to_lightness(lines).to(lightness.dtype)
     return drawing

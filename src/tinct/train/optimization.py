@@ -70,7 +70,8 @@ def build_optimizers(task: Task, recipe: Recipe) -> dict[str, torch.optim.Optimi
 
 
 def prepare_stage(task: Task, stage: Stage) -> None:
-    """Set every group to moving or frozen; frozen ones stay in evaluation mode."""
+    """Tell a task its stage; set every group to moving or frozen (and in evaluation mode)."""
+    task.stage = stage
     known: set[str] = set()
     for player in task.players():
         for name, parameters in player.groups.items():

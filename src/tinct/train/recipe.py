@@ -25,7 +25,7 @@ paints anything, has collapsed."""
 
 
 SCHEDULES = ("cosine", "linear", "constant")
-HINTS = ("points", "patches", "article-patches", "blur", "truth", "none")
+HINTS = ("points", "mixed", "patches", "article-patches", "blur", "truth", "none")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Stage:
         final: the last learning rate as a share of the peak.
         accumulate: the batch is worked through in this many equal parts.
         turns: how often a player plays: at every n-th step; at every one if it is not named.
+        terms: factors of the loss terms that a family offers besides its own, by name; those that
+            are not named cost nothing.
         patience: the stage ends early when ``val.error`` has not become better for this many looks
             at the validation pictures; 0 never ends it early.
     """
@@ -60,6 +62,7 @@ class Stage:
     final: float = 0.02
     accumulate: int = 1
     turns: dict[str, int] = field(default_factory=dict)
+    terms: dict[str, float] = field(default_factory=dict)
     patience: int = 0
 
     def __post_init__(self) -> None:
@@ -78,16 +81,18 @@ class DataRecipe:
         smallest_crop: the smallest random square, as a share of the short side.
         first: the first n pictures by name train, the next m validate, the next k are left for
             testing; zeros choose by ``val_share``.
-        hints: what a simulated person gives: ``points`` (and strokes), ``patches`` at random places
-            (and strokes), ``article-patches`` at fixed places, ``blur`` (a blurred map of all
-            colors), ``truth`` (every pixel's own color, for a network that gives it back), or
+        hints: what a simulated person gives: ``points`` (and strokes), ``mixed`` (points, strokes
+            along regions and patches, carelessly, or a blurred map of all colors), ``patches`` at
+            random places (and strokes), ``article-patches`` at fixed places, ``blur`` (a blurred
+            map), ``truth`` (every pixel's own color, for a network that gives it back), or
             ``none``.
         unhinted: share of the pictures that come without hints; not for ``blur``, ``truth`` and
             ``article-patches``, which every picture has.
         most_hints: the largest number of simulated hints.
         sharp: how strongly folders whose pictures must be enlarged are drawn less; 0 switches it
             off.
-        degraded: share of the pictures whose luma is aged.
+        degraded: share of the pictures whose luma is aged; of drawings: that look scanned.
+        penciled: share of the drawings made on the way that a soft pencil draws rather than XDoG.
         lighting: largest relative change of brightness and of contrast.
         warp: largest shift of a corner by a perspective warp, as a share of the side.
         threads: loading threads.
@@ -105,6 +110,7 @@ class DataRecipe:
     most_hints: int = 12
     sharp: float = 1.5
     degraded: float = 0.3
+    penciled: float = 0.0
     lighting: float = 0.0
     warp: float = 0.0
     threads: int = 2

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from tinct.train.recipe import Stage
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -67,6 +69,9 @@ class Task(Protocol):
 
     takes_hints: bool
     """Whether ``net`` looks at its second input."""
+
+    stage: Stage | None
+    """Where the training is: set before losses are asked for; None outside of any training."""
 
     def players(self) -> list[Player]:
         """Return the players in the order of their turns."""

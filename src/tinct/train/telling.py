@@ -43,6 +43,7 @@ _POINTS = Told(
 )
 TOLD = {
     "points": _POINTS,
+    "mixed": _POINTS,
     "patches": _POINTS,
     "article-patches": Told(
         f"{len(ARTICLE_ROWS)} patches",
@@ -65,7 +66,7 @@ def tell(subject: Subject, kind: str) -> list[Point]:
         subject: where the colors are taken from.
         kind: a key of :data:`TOLD`.
     """
-    if kind in ("points", "patches"):
+    if kind in ("points", "mixed", "patches"):
         return random_hints(subject, count=POINTS, seed=0)
     height, width = subject.gray.shape
     if kind == "article-patches":

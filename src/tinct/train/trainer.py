@@ -184,6 +184,7 @@ class Trainer:
                 device=self.fabric.device,
                 task=self.recipe.task,
                 degraded=self.recipe.data.degraded,
+                penciled=self.recipe.data.penciled,
                 training=True,
             )
             lr = learning_rate(stage, self.step)

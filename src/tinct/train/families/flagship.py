@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from tinct.color import ab_bins, lightness_to_gray
 from tinct.train import backbones
 from tinct.train.blocks import ConvNormAct, ShuffleUp
-from tinct.train.recipe import Recipe
+from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player
 
@@ -138,8 +138,8 @@ class FlagshipNet(nn.Module):
         """Choose how the two heads become one: temperature, the bins' share, gain on chroma."""
         self.join.copy_(torch.tensor([temperature, share, gain]))
 
-    def heads(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the raw heads: ab (N, 2, H/2, W/2) in Lab units, and logits (N, K, H/4, W/4)."""
+    def decode(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, C, H/2, W/2) and the bins' logits (N, K, H/4, W/4)."""
         # Pretrained encoders expect sRGB, normalized to about -1..1.
         gray = lightness_to_gray(luma) * 2 - 1
         f2, f4, f8, f16, f32 = self.encoder(gray.expand(-1, 3, -1, -1))
@@ -148,7 +148,11 @@ class FlagshipNet(nn.Module):
         x = self.mix8(torch.cat([self.up8(x), f8, pool_hints(hint, 8)], dim=1))
         x = self.mix4(torch.cat([self.up4(x), f4, pool_hints(hint, 4)], dim=1))
         bins = self.to_bins(x)
-        x = self.mix2(torch.cat([self.up2(x), f2, pool_hints(hint, 2)], dim=1))
+        return self.mix2(torch.cat([self.up2(x), f2, pool_hints(hint, 2)], dim=1)), bins
+
+    def heads(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the raw heads: ab (N, 2, H/2, W/2) in Lab units, and logits (N, K, H/4, W/4)."""
+        x, bins = self.decode(luma, hint)
         return torch.tanh(self.to_ab(x)) * AB_LIMIT, bins
 
     def annealed_mean(self, bins: Tensor, temperature: Tensor | float) -> Tensor:
@@ -175,14 +179,19 @@ class FlagshipTask:
     """One player, the network: Huber on ab, cross entropy on the bins with rarity weights."""
 
     takes_hints = True
+    stage: Stage | None = None
 
     def __init__(self, recipe: Recipe) -> None:
         self.settings: Flagship = recipe.model
-        self.net = FlagshipNet(recipe.model)
+        self.net = self.build_net(recipe.model)
         # The running share of each bin in the truth: what "rare" means.
         self.module = nn.ModuleDict({"net": self.net})
         count = len(self.net.bin_centers)
         self.module.register_buffer("prior", torch.full((count,), 1 / count))
+
+    def build_net(self, settings: Flagship) -> FlagshipNet:
+        """Return the network."""
+        return FlagshipNet(settings)
 
     def _early(self) -> list[nn.Module]:
         encoder: Any = self.net.encoder

@@ -31,7 +31,7 @@ from torch.nn import functional as F
 from tinct.color import lightness_to_gray, rgb_to_lab
 from tinct.errors import TrainingError
 from tinct.train import backbones
-from tinct.train.backbones import Pyramid
+from tinct.train.backbones import Pyramid, build_judge
 from tinct.train.blocks import ConvNormAct, ShuffleUp
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.resunet import ResUNet
@@ -44,7 +44,6 @@ HALVES: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 RANGE = 3.0  # the network's colors lie within -3..3 in units of ImageNet's deviation [6]
 EARLY_STAGES = 3  # of the encoder: strides 2 to 8
 TINY = (8, 8, 12, 16, 24)  # channels of the encoder that tests use
-RANDOM_JUDGE = (6, 8, 8, 8)  # channels of the judge that tests use
 STEP = 8  # the decoder's channels are multiples of this
 
 
@@ -211,27 +210,6 @@ def gram(features: Tensor) -> Tensor:
     count = features[0].numel()
     flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / count
-
-
-def build_judge(name: str) -> nn.Sequential:
-    """Return a frozen network with three max-pools, in evaluation mode.
-
-    Args:
-        name: ``vgg16``, or ``random`` for a tiny one that is always the same.
-
-    Raises:
-        TrainingError: the name is unknown, or the weights cannot be had.
-    """
-    if name == "vgg16":
-        return backbones.vgg16_features()
-    if name != "random":
-        raise TrainingError(f"model.judge must be vgg16 or random, not {name!r}.")
-    layers: list[nn.Module] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for before, after in pairwise((3, *RANDOM_JUDGE)):
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers[:-1]).eval().requires_grad_(False)
 
 
 class FeatureLoss:

@@ -15,6 +15,7 @@ from tinct.train.recipes import autoencoder, chromagan, flagship, pix2pix, resun
 
 SETTINGS: dict[str, type] = {
     "flagship": flagship.SETTINGS,
+    "flagship_lineart": flagship.SETTINGS,
     "autoencoder": autoencoder.SETTINGS,
     "chromagan": chromagan.SETTINGS,
     "pix2pix": pix2pix.SETTINGS,
