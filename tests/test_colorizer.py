@@ -182,10 +182,21 @@ def test_a_hint_is_obeyed_where_it_is_given_and_stops_at_edges(colorizer: Colori
     np.testing.assert_allclose(lab[:, :40], without[:, :40], atol=1.5)
 
 
-def test_hints_for_a_model_that_takes_none(tmp_path: Path) -> None:
+def test_hints_are_obeyed_though_the_model_takes_none(tmp_path: Path) -> None:
     deaf = Colorizer(make_bundle(tmp_path / "deaf", takes_hints=False).path)
-    with pytest.raises(UsageError, match="takes no hints"):
-        deaf(ramp(), hints=[Point(x=0.5, y=0.5, color="red")])
+    gray = np.full((90, 120), 130, np.uint8)
+    hint = Point(x=0.5, y=0.5, color=(50, 20, -15), radius=0.1)
+    np.testing.assert_allclose(lab_of(deaf(gray, hints=[hint]))[45, 60, 1:], (20, -15), atol=1.5)
+
+
+def test_ink_without_paper_becomes_a_picture_on_white(tmp_path: Path) -> None:
+    drawing = line_drawing(200)
+    clear = np.zeros((200, 200, 4), np.uint8)
+    clear[..., 3] = 255 - drawing  # black ink, clear elsewhere
+    painter = Colorizer(make_copier(tmp_path / "art", task="lineart").path)
+    found = painter(Image.fromarray(clear))
+    assert found.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(painter(drawing)))
 
 
 @pytest.mark.parametrize(

@@ -244,5 +244,5 @@ def test_from_the_command_line(
     assert "# copier" in capsys.readouterr().out
     assert main([given, "--model", str(folder)]) == 5
     assert "is no model bundle: it holds no model.onnx" in capsys.readouterr().err
-    assert main([given, "--model", str(art.path), "--hint", "0.5,0.5=red"]) == 2
-    assert "takes no hints" in capsys.readouterr().err
+    hinted = ["--hint", "0.5,0.5=red", "-o", str(tmp_path / "hinted.png")]
+    assert main([given, "--model", str(art.path), *hinted]) == 0

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinct import __version__, photo
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
+from tinct.transparency import lay_on_paper
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle
@@ -414,6 +415,7 @@ def _work(
     if target is not None and not unfinished:
         target = settle(target)
     gray = photo.open_photo(_read_stdin() if job.source is None else job.source, page=page)
+    gray = lay_on_paper(gray)
     if target is not None and unfinished:
         target = settle(target.with_name(f"{target.name}{photo.suffix_for(gray)}"))
     if gray.was_color:

@@ -31,6 +31,7 @@ from tinct.hints import rasterize
 from tinct.kinds import tell_kind
 from tinct.palette import Palette, read_palette
 from tinct.photo import Note, Photo, PictureWarning
+from tinct.transparency import lay_on_paper
 
 AUTO = "auto"
 NO_DRAWER = (
@@ -314,7 +315,6 @@ class Colorizer:
             show the picture; the rest is padding.
 
         Raises:
-            UsageError: the model takes no hints.
             DeviceError: the device ran out of memory.
             ModelError: the model failed.
         """
@@ -336,8 +336,6 @@ class Colorizer:
     ) -> tuple[NDArray[np.float32], chroma.Fitted]:
         """Return the model's (2 or 3, h, w), whichever it predicts, and what it has seen."""
         manifest = self.bundle.manifest
-        if hints and not manifest.takes_hints:
-            raise UsageError(f"The model {manifest.name!r} takes no hints; leave them out.")
         size = manifest.sizes[quality]
         fitted = chroma.fit(
             gray,
@@ -403,12 +401,12 @@ def _planes(
 
 
 def _opened(picture: Photo) -> Photo:
-    """Say when a file was in color already."""
+    """Say when a file was in color already; lay ink without paper on white."""
     if picture.was_color:
         warnings.warn(
             "The picture is in color already: its lightness is used.", PictureWarning, stacklevel=3
         )
-    return picture
+    return lay_on_paper(picture)
 
 
 def _as_array(rgb: Rgb, picture: Photo, *, like: NDArray[Any]) -> NDArray[Any]:

@@ -109,7 +109,7 @@ def evaluate(
         The figures, per picture and pooled.
 
     Raises:
-        UsageError: the folder holds no picture, a setting is wrong, or the model takes no hints.
+        UsageError: the folder holds no picture, or a setting is wrong.
         MissingExtraError: drawings have to be made, and the training part is not installed.
         ModelError: the bundle is missing or damaged.
         DeviceError: the device is not available.
@@ -121,8 +121,6 @@ def evaluate(
         raise UsageError(f"{hints} hints cannot be given; ask for 0 or more.")
     found = bundle.find_bundle(model)
     manifest = found.manifest
-    if hints and not manifest.takes_hints:
-        raise UsageError(f"The model {manifest.name!r} takes no hints; evaluate it without.")
     colorizer = Colorizer(found.path, device=device, threads=threads)
 
     def painter(subject: Subject) -> Rgb:
