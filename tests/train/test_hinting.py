@@ -122,3 +122,56 @@ def test_the_same_chance_gives_the_same_hints(draw, height: int, width: int) -> 
     assert one[0].shape == truth.shape
     assert one[1].any()
     assert set(one[1].ravel().tolist()) <= {0, 1}
+
+
+def flats() -> NDArray[np.uint8]:
+    """Return four fields of even color."""
+    rgb = np.zeros((96, 96, 3), np.uint8)
+    rgb[:48, :48], rgb[:48, 48:] = (200, 40, 40), (40, 200, 40)
+    rgb[48:, :48], rgb[48:, 48:] = (40, 40, 200), (220, 220, 60)
+    return rgb
+
+
+def test_mixed_hints_are_near_the_truth_and_of_every_kind() -> None:
+    rgb = flats()
+    maps = counts = far = near = 0
+    for seed in range(300):
+        colors, mask = hinting.mixed(rgb, np.random.default_rng(seed), most=60)
+        assert not colors[mask == 0].any()
+        if mask.all():
+            maps += 1
+            continue
+        counts += int(mask.sum() > 400)
+        # Brushes of a few pixels cross into the next field; where they do not, people are
+        # careless by some codes only.
+        off = np.abs(colors[mask > 0].astype(int) - rgb[mask > 0]).max(axis=1)
+        far, near = far + int((off > 40).sum()), near + int((off <= 40).sum())
+    assert 5 < maps < 40
+    assert counts > 20
+    assert far < 0.08 * near
+
+
+def test_strokes_follow_regions() -> None:
+    """The line of a stroke ends where the color does."""
+    rgb = flats()
+    longest = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        y, x = (int(v) for v in rng.integers(0, 96, 2))
+        places = hinting._along(rgb, y, x, rng)
+        assert places[0] == (y, x)
+        assert {tuple(rgb[place]) for place in places} == {tuple(rgb[y, x])}
+        longest = max(longest, len(places))
+    assert longest > 20
+
+
+def test_the_number_of_mixed_hints_is_spread_evenly_by_its_logarithm() -> None:
+    sizes = []
+    for seed in range(400):
+        _, mask = hinting.mixed(flats(), np.random.default_rng(seed), most=60)
+        if not mask.all():
+            sizes.append(int(mask.sum()))
+    # One or two hints of at most 49 pixels: log 3 / log 61 of the pictures, a quarter; strokes are
+    # larger. More than 20 hints: another quarter.
+    assert 0.12 < sum(size <= 98 for size in sizes) / len(sizes) < 0.4
+    assert 0.12 < sum(size > 20 * 25 for size in sizes) / len(sizes) < 0.4

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from tinct.color import gray_to_lightness
 from tinct.train import lineart
@@ -60,3 +60,27 @@ def test_handwriting_varies_with_the_seed_alone() -> None:
     assert len({float(plane.sum()) for plane in one}) == 6
     assert float(one.min()) >= 0
     assert float(one.max()) <= 100.001
+
+
+def test_pencil_is_gray_over_its_dilation() -> None:
+    gray = scene(3)
+    exponent = torch.tensor([1.0, 2.0, 5.0])
+    for radius in (1, 2):
+        found = lineart.pencil(gray, radius=radius, exponent=exponent)[:, 0].numpy()
+        for picture, lines, power in zip(gray[:, 0].numpy(), found, exponent, strict=True):
+            lifted = np.maximum(picture, lineart.DARKEST)
+            brightest = maximum_filter(lifted, 2 * radius + 1, mode="nearest")
+            assert np.abs(lines - (lifted / brightest) ** float(power)).max() < 1e-6
+
+
+def test_some_drawings_are_penciled() -> None:
+    lightness = gray_to_lightness(scene(1)).float().expand(60, -1, -1, -1).contiguous()
+    seeds = range(60)
+    inked, mixed = (lineart.vary(lightness, seeds=seeds, penciled=p) for p in (0.0, 0.3))
+    changed = [not torch.equal(a, b) for a, b in zip(inked, mixed, strict=True)]
+    assert 8 < sum(changed) < 30
+    assert float(mixed.min()) >= 0
+    assert float(mixed.max()) <= 100.001
+    # A pencil leaves even areas white, the dark disk's inside too.
+    everywhere = lineart.vary(lightness, seeds=seeds, penciled=1.0)
+    assert float(everywhere[:, 0, 22:26, 22:26].min()) > 99

@@ -1,0 +1,108 @@
+"""The flagship for line art: what it gives, how its heads are joined, when perception counts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tinct.color import ab_bins, rgb_to_lab
+from tinct.train import recipes
+from tinct.train.families.flagship_lineart import PaintingNet, PaintingTask
+from tinct.train.task import Batch
+from tinct.train.trainer import build_task, prepare_stage
+
+NANO = recipes.get("flagship-lineart", size="nano")
+
+
+def batch(count: int = 4, side: int = 32) -> Batch:
+    chance = torch.Generator().manual_seed(0)
+    rgb = torch.rand(count, 3, side, side, generator=chance)
+    lab = rgb_to_lab(rgb, axis=1)
+    luma = (torch.rand(count, 1, side, side, generator=chance) > 0.1) * 100.0
+    return Batch(luma, lab[:, :1], lab[:, 1:], torch.zeros(count, 4, side, side), rgb)
+
+
+@pytest.fixture
+def net() -> PaintingNet:
+    torch.manual_seed(0)
+    return PaintingNet(NANO.model).eval()
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32), (2, 64, 32), (1, 32, 96)])
+def test_shapes_and_ranges(net: PaintingNet, shape: tuple[int, int, int]) -> None:
+    count, height, width = shape
+    with torch.no_grad():
+        out = net(torch.rand(count, 1, height, width) * 100, torch.zeros(count, 4, height, width))
+    assert out["lab"].shape == (count, 3, height, width)
+    assert out["bins"].shape == (count, len(ab_bins()), height // 4, width // 4)
+    assert 0 <= float(out["lab"][:, 0].min()) <= float(out["lab"][:, 0].max()) <= 100
+    assert float(out["lab"][:, 1:].abs().max()) <= 110
+
+
+def test_white_paper_and_black_ink_can_be_painted(net: PaintingNet) -> None:
+    """The lightness head reaches beyond 0 and 100, so that neither is only approached."""
+    for bias, wanted in ((9.0, 100.0), (-9.0, 0.0)):
+        with torch.no_grad():
+            net.to_lab.bias[0] = bias
+            out = net(torch.full((1, 1, 32, 32), 100.0), torch.zeros(1, 4, 32, 32))
+        assert float((out["lab"][:, 0] - wanted).abs().max()) == 0
+
+
+def test_bins_change_colors_only_at_their_own_scale(net: PaintingNet) -> None:
+    luma, hint = torch.rand(1, 1, 64, 64) * 100, torch.zeros(1, 4, 64, 64)
+    with torch.no_grad():
+        raw, bins = net.heads(luma, hint)
+        net.set_join(0.5, 0.0, 1.0)
+        assert torch.allclose(net(luma, hint)["lab"][:, 1:], raw[:, 1:], atol=1e-4)
+        net.set_join(0.5, 1.0, 1.0)
+        joined = net(luma, hint)["lab"][:, 1:]
+        added = joined - raw[:, 1:]
+        wanted = net.annealed_mean(bins, 0.5) - F.avg_pool2d(raw[:, 1:], 4)
+        smooth = F.interpolate(wanted, scale_factor=4.0, mode="bilinear", align_corners=False)
+    assert torch.allclose(added, smooth, atol=1e-3)
+
+
+def test_a_pixel_of_hint_reaches_full_size(net: PaintingNet) -> None:
+    luma, hint = torch.full((1, 1, 32, 32), 100.0), torch.zeros(1, 4, 32, 32)
+    with torch.no_grad():
+        without = net(luma, hint)["lab"]
+        hint[0, :, 17, 9] = torch.tensor([60.0, 80.0, 40.0, 1.0])
+        change = (net(luma, hint)["lab"] - without).abs().sum(dim=1)[0]
+    assert float(change[17, 9]) > 1e-4
+
+
+def test_terms_of_a_stage() -> None:
+    torch.manual_seed(0)
+    task = build_task(NANO)
+    assert isinstance(task, PaintingTask)
+    pictures = batch()
+    assert list(task.loss("net", pictures)) == ["lightness", "ab", "bins"]
+    first, last = NANO.stages
+    prepare_stage(task, first)
+    assert "perceptual" not in task.loss("net", pictures)
+    prepare_stage(task, last)
+    torch.manual_seed(1)
+    once = task.loss("net", pictures)["perceptual"]
+    prepare_stage(
+        task, dataclasses.replace(last, terms={"perceptual": 3 * last.terms["perceptual"]})
+    )
+    torch.manual_seed(1)
+    assert float(task.loss("net", pictures)["perceptual"].detach()) == pytest.approx(
+        3 * float(once.detach()), rel=0.05
+    )
+    once.backward()
+    assert task.net.to_lab.weight.grad is not None
+    assert task.perceptual.judge(torch.device("cpu"))[0].weight.grad is None
+
+
+def test_every_nth_picture_is_judged() -> None:
+    task = build_task(NANO)
+    assert isinstance(task, PaintingTask)
+    task.stage = NANO.stages[-1]
+    seen: list[int] = []
+    task.perceptual = lambda made, truth: seen.append(len(made)) or (made - truth).mean()  # type: ignore[assignment,func-returns-value]
+    task.loss("net", batch(count=8))
+    assert seen == [8 // NANO.model.judged]
