@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from skimage.color import rgb2lab
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import clock, pictures, table  # noqa: E402
+from benchmarks import clock, lines, pictures, table  # noqa: E402
 from benchmarks.rivals import score as rivals  # noqa: E402
 from benchmarks.rows import ROWS, Row, Setting  # noqa: E402
 
@@ -180,3 +181,35 @@ def test_training_is_measured_against_a_plain_loop(
     assert row.name == "train_pix2pix_gray"
     assert row.ratio == row.ours.median / row.against.median
     assert (tmp_path / "pix2pix-gray-1" / "last.ckpt").is_file()
+
+
+def test_lines_are_found_within_a_pixel() -> None:
+    gray = np.full((80, 80), 240, np.uint8)
+    gray[20:60, 40:42] = 30
+    one = lines.thin_dark(gray)
+    assert one.sum() == 80
+    assert lines.line_f1(one, np.roll(one, 1, axis=1)) == 1
+    assert lines.line_f1(one, np.roll(one, 2, axis=1)) == pytest.approx(0.5)
+    assert lines.line_f1(one, np.roll(one, 9, axis=1)) == 0
+    half = one.copy()
+    half[:40] = False  # found wholly, but half of what is there: 1 and 0.5 (and a row by the reach)
+    assert lines.line_f1(one, half) == pytest.approx(2 * (42 / 80) / (1 + 42 / 80))
+    filled = np.where(np.arange(80)[:, None] < 40, 200, 90).astype(np.uint8) + np.zeros_like(gray)
+    assert not lines.thin_dark(filled).any()  # the border of two fields is no line
+    nothing = np.zeros_like(one)
+    assert lines.line_f1(nothing, nothing) == 1
+    assert lines.line_f1(one, nothing) == 0
+
+
+def test_steps_of_chroma_within_regions() -> None:
+    rgb = np.zeros((40, 40, 3), np.uint8)
+    rgb[:, :20], rgb[:, 20:] = (200, 60, 60), (60, 60, 200)
+    regions = np.zeros((40, 40), np.int32)
+    regions[:, 20:] = 1
+    everywhere = np.ones((40, 40), bool)
+    assert lines.chroma_step(rgb, regions, everywhere) == 0
+    across = lines.chroma_step(rgb, np.zeros_like(regions), everywhere)
+    ab = rgb2lab(rgb[:1])[0, [0, -1], 1:]
+    pairs = 40 * 39 * 2
+    assert across == pytest.approx(40 * float(np.linalg.norm(ab[0] - ab[1])) / pairs, rel=1e-3)
+    assert np.isnan(lines.chroma_step(rgb, regions, ~everywhere))

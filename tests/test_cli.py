@@ -673,6 +673,33 @@ def test_evaluate(
     assert "0.png" in capsys.readouterr().err
 
 
+def test_evaluate_with_several_numbers_of_hints(
+    capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tinct import evaluate
+
+    monkeypatch.setattr(evaluate, "_choose_judges", lambda _: ([], []))  # they load torch
+    folder, results = tmp_path / "truth", tmp_path / "results.json"
+    folder.mkdir()
+    flat = np.full((40, 48, 3), (190, 120, 60), np.uint8)
+    flat[:, :20] //= 2
+    Image.fromarray(flat).save(folder / "0.png")
+    words = ["evaluate", str(folder), *chosen, "--hints", "0, 2,9"]
+    assert cli.main([*words, "--json", str(results)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    held = json.loads(results.read_text("utf-8"))
+    assert held["schema"] == "tinct.evaluations/1"
+    assert [part["settings"]["hints"] for part in held["evaluations"]] == [0, 2, 9]
+    for part in held["evaluations"]:
+        start = f"│{part['settings']['hints']:>6} │"
+        row = next(line for line in lines if line.startswith(start))
+        assert f" {part['rows']['ours']['ciede2000']:.2f} " in row
+    assert cli.main([*words, "--html", str(tmp_path / "page.html")]) == 2
+    assert "--html shows one number of hints" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(folder), *chosen, "--hints", "1,x"]) == 2
+    assert "'x' is not a whole number" in capsys.readouterr().err
+
+
 def test_evaluate_checks_its_targets_before_the_work(
     capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

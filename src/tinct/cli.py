@@ -245,23 +245,30 @@ def evaluate(given: argparse.Namespace) -> int:
     for target in (given.json, given.html):
         if target:
             room.check_output(target)
-    with terminal.counter("measuring") as count:
-        results = room.evaluate(
-            given.folder,
-            model=given.model,
-            hints=given.hints,
-            limit=given.limit,
-            quality=given.quality,
-            device=given.device,
-            threads=given.threads,
-            progress=count,
-        )
-    terminal.write_drawing(room.table(results))
+    if given.html and len(given.hints) > 1:
+        raise UsageError("--html shows one number of hints; name one with --hints")
+    found = []
+    for hints in given.hints:
+        with terminal.counter("measuring") as count:
+            results = room.evaluate(
+                given.folder,
+                model=given.model,
+                hints=hints,
+                limit=given.limit,
+                quality=given.quality,
+                device=given.device,
+                threads=given.threads,
+                progress=count,
+            )
+        found.append(results)
+    several = len(found) > 1
+    terminal.write_drawing(room.hint_table(found) if several else room.table(found[0]))
     if given.json:
-        room.write_json(results, given.json)
+        room.write_json(found if several else found[0], given.json)
     if given.html:
-        room.write_html(results, given.html)
-    results.raise_failures()
+        room.write_html(found[0], given.html)
+    for results in found:
+        results.raise_failures()
     return 0
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from tinct import drawings, libvips, memory, metrics, report_html, subjects
 from tinct.atomic import check_target, replacing
 from tinct.errors import MissingExtraError, TinctError, UsageError
+from tinct.score_tables import hint_table, table
 from tinct.scores import (
-    FIGURES,
+    SCHEMA_OF_SEVERAL,
     Failure,
     Judge,
     PictureScore,
@@ -36,9 +37,7 @@ from tinct.scores import (
 )
 from tinct.subjects import Rgb, Source, Subject
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+__all__ = ["check_output", "evaluate", "hint_table", "score", "table", "write_html", "write_json"]
 
 SAMPLES = 4
 """How many best, median and worst pictures the HTML report shows."""
@@ -287,13 +286,23 @@ def check_output(path: str | os.PathLike[str]) -> None:
     check_target(Path(path), overwrite=True)
 
 
-def write_json(results: Results, path: str | os.PathLike[str]) -> None:
-    """Write the results as JSON; :meth:`Results.to_json` documents the keys.
+def write_json(results: Results | Sequence[Results], path: str | os.PathLike[str]) -> None:
+    """Write results as JSON; :meth:`Results.to_json` documents the keys.
+
+    Args:
+        results: of one evaluation; or of several, which become the list ``evaluations`` under the
+            schema ``tinct.evaluations/1``.
+        path: the file, which may exist.
 
     Raises:
         SaveError: the file cannot be written.
     """
-    _write(json.dumps(results.to_json(), indent=1, allow_nan=False) + "\n", Path(path))
+    held: dict[str, Any]
+    if isinstance(results, Results):
+        held = results.to_json()
+    else:
+        held = {"schema": SCHEMA_OF_SEVERAL, "evaluations": [part.to_json() for part in results]}
+    _write(json.dumps(held, indent=1, allow_nan=False) + "\n", Path(path))
 
 
 def write_html(results: Results, path: str | os.PathLike[str]) -> None:
@@ -303,27 +312,6 @@ def write_html(results: Results, path: str | os.PathLike[str]) -> None:
         SaveError: the file cannot be written.
     """
     _write(report_html.render(results), Path(path))
-
-
-def table(results: Results) -> Table:
-    """Return the pooled rows as a table for the terminal: a line per figure, a column per row."""
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    counts = f"n = {results.n}, failures = {len(results.failures)}"
-    notes = Text("\n".join(results.notes)) if results.notes else None
-    title = Text(f"{results.system} on {results.folder}: {counts}")
-    drawn = Table(title=title, caption=notes, caption_justify="left")
-    drawn.add_column("")
-    for row in results.rows:
-        style = "bold" if row == "ours" else ""
-        drawn.add_column(Text(results.row_label(row)), justify="right", style=style)
-    for figure in FIGURES:
-        values = [row[figure.key] for row in results.rows.values()]
-        if any(value is not None for value in values):
-            cells = ["" if v is None else f"{v:.{figure.digits}f}" for v in values]
-            drawn.add_row(figure.label, *cells)
-    return drawn
 
 
 def _ways(painter: Painter) -> dict[str, Painter]:

@@ -18,6 +18,7 @@ from tinct.parsing import (
     picture_format,
     setting,
     strength_of,
+    whole_numbers,
 )
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -251,7 +252,8 @@ def evaluate() -> Parser:
         epilog="""\
 examples:
   tinct evaluate pictures --html report.html
-  tinct evaluate pictures --model runs/mine/bundle --hints 10 --json results.json""",
+  tinct evaluate pictures --model runs/mine/bundle --hints 10 --json results.json
+  tinct evaluate drawings --model lineart --hints 0,1,5,10,20,50""",
     )
     parser.add_argument(
         "folder",
@@ -260,10 +262,11 @@ examples:
     )
     parser.add_argument(
         "--hints",
-        type=at_least(0),
-        default=0,
-        metavar="N",
-        help="give N random points of the truth as hints (default: 0)",
+        type=whole_numbers,
+        default=(0,),
+        metavar="N[,N...]",
+        help="give N random points of the truth as hints (default: 0); several numbers: one after "
+        "the other, in one table",
     )
     parser.add_argument(
         "--limit", type=at_least(1), metavar="N", help="measure only N pictures, evenly spread"

@@ -99,6 +99,11 @@ def at_least(lowest: int) -> Callable[[str], int]:
     return convert
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Convert whole numbers between commas, each from 0 up."""
+    return tuple(at_least(0)(part.strip()) for part in text.split(","))
+
+
 def json_name(text: str) -> str:
     """Check the name of a JSON file that is to be written."""
     if not text.lower().endswith(".json"):

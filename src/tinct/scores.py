@@ -18,6 +18,7 @@ from tinct import metrics
 from tinct.errors import PartialError
 
 SCHEMA = "tinct.evaluation/1"
+SCHEMA_OF_SEVERAL = "tinct.evaluations/1"
 PSNR_LIMIT = 100.0
 """What an infinite PSNR (picture and truth equal) counts as, dB."""
 
