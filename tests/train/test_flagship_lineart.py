@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from torch.nn import functional as F
 from tinct.color import ab_bins, rgb_to_lab
 from tinct.train import recipes
 from tinct.train.families.flagship_lineart import PaintingNet, PaintingTask
+from tinct.train.rundir import RunDir
 from tinct.train.task import Batch
-from tinct.train.trainer import build_task, prepare_stage
+from tinct.train.trainer import build_task, prepare_stage, train
 
 NANO = recipes.get("flagship-lineart", size="nano")
 
@@ -106,3 +108,59 @@ def test_every_nth_picture_is_judged() -> None:
     task.perceptual = lambda made, truth: seen.append(len(made)) or (made - truth).mean()  # type: ignore[assignment,func-returns-value]
     task.loss("net", batch(count=8))
     assert seen == [8 // NANO.model.judged]
+
+
+def test_the_critic_plays_only_where_a_stage_lets_it() -> None:
+    torch.manual_seed(0)
+    recipe = recipes.get("flagship-lineart", {"model.critic": "4"}, size="nano")
+    task = build_task(recipe)
+    assert isinstance(task, PaintingTask)
+    assert [player.name for player in task.players()] == ["net", "critic"]
+    assert [player.name for player in build_task(NANO).players()] == ["net"]
+    pictures = batch(side=64)
+    prepare_stage(task, recipe.stages[0])
+    assert "adversarial" not in task.loss("net", pictures)
+    prepare_stage(task, dataclasses.replace(recipe.stages[0], terms={"adversarial": 0.5}))
+    assert list(task.loss("net", pictures)) == ["lightness", "ab", "bins", "adversarial"]
+    terms = task.loss("critic", pictures)
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(parameter.grad is None for parameter in task.net.parameters())
+    # Least squares by hand: 1 for the truth, 0 for what was made, half of each.
+    truth = torch.cat([pictures.lightness, pictures.ab], dim=1)
+    with torch.no_grad():
+        real = task.judge(pictures, truth)
+    assert float(terms["real"].detach()) == pytest.approx(
+        float(((real - 1) ** 2).mean() / 2), rel=1e-4
+    )
+
+
+def test_a_critic_that_learns_tells_truth_from_flat_brown() -> None:
+    torch.manual_seed(0)
+    recipe = recipes.get("flagship-lineart", {"model.critic": "8"}, size="nano")
+    task = build_task(recipe)
+    assert isinstance(task, PaintingTask)
+    critic = next(player for player in task.players() if player.name == "critic")
+    parameters = [parameter for group in critic.groups.values() for parameter in group]
+    optimizer, pictures = torch.optim.Adam(parameters, lr=2e-3), batch(side=64)
+    for _ in range(40):
+        optimizer.zero_grad()
+        torch.stack(list(task.loss("critic", pictures).values())).sum().backward()
+        optimizer.step()
+    truth = torch.cat([pictures.lightness, pictures.ab], dim=1)
+    with torch.no_grad():
+        made = task.net.heads(pictures.luma, pictures.hint)[0]
+        apart = task.judge(pictures, truth).mean() - task.judge(pictures, made).mean()
+    assert float(apart) > 0.5
+
+
+def test_a_player_whose_turn_never_comes(pictures: Path, tmp_path: Path) -> None:
+    """The critic's weights stay as they began where its turns are 0."""
+    chosen = {"model.critic": "4", "stages.0.turns.critic": "0", "stages.1.turns.critic": "0"}
+    recipe = recipes.get("flagship-lineart", {**chosen, "stages.0.steps": "3"}, size="nano")
+    train(recipe, [pictures], tmp_path / "run")
+    state = RunDir(tmp_path / "run").load()
+    torch.manual_seed(recipe.seed)
+    fresh = build_task(recipe).module.state_dict()
+    names = [name for name in fresh if name.startswith("critic.")]
+    assert names
+    assert all(torch.equal(state["module"][name], fresh[name]) for name in names)

@@ -44,7 +44,8 @@ class Stage:
             for half of the steps and falls along a line then, ``constant`` stays.
         final: the last learning rate as a share of the peak.
         accumulate: the batch is worked through in this many equal parts.
-        turns: how often a player plays: at every n-th step; at every one if it is not named.
+        turns: how often a player plays: at every n-th step, 0: never; at every one if it is not
+            named.
         terms: factors of the loss terms that a family offers besides its own, by name; those that
             are not named cost nothing.
         patience: the stage ends early when ``val.error`` has not become better for this many looks

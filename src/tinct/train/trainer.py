@@ -211,7 +211,8 @@ class Trainer:
         """Let every player take one step; return the loss terms and gradient norms as numbers."""
         told: dict[str, float] = {}
         for player in self.task.players():
-            if self.step % stage.turns.get(player.name, 1):
+            turn = stage.turns.get(player.name, 1)
+            if not turn or self.step % turn:
                 continue
             optimizer = self.stepping[player.name]
             for group in optimizer.param_groups:

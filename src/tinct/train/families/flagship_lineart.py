@@ -2,7 +2,14 @@
 
 What it adds to :mod:`tinct.train.families.flagship`: a last level at stride 1, where the drawing
 itself and the hints come in once more, so that lines and the edges of flats are where they were
-drawn; and, in stages that ask for it, the perceptual distance to the truth as a loss term.
+drawn; and, in stages that ask for them, two more loss terms: the perceptual distance to the truth
+and the verdict of a critic that sees patches of drawing and picture together, by least squares
+[1, 2].
+
+References:
+    [1] P. Isola, J.-Y. Zhu, T. Zhou, A. A. Efros: Image-to-Image Translation with Conditional
+        Adversarial Networks, CVPR 2017 (arXiv 1611.07004).
+    [2] X. Mao et al.: Least Squares Generative Adversarial Networks, ICCV 2017 (arXiv 1611.04076).
 """
 
 from __future__ import annotations
@@ -12,15 +19,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import lab_to_rgb, lightness_to_gray
-from tinct.train.blocks import ConvNormAct, ShuffleUp
+from tinct.train.blocks import ConvNormAct, PatchCritic, ShuffleUp
 from tinct.train.families.flagship import AB_LIMIT, FlagshipNet, FlagshipTask, pool_hints
+from tinct.train.losses import adversarial
 from tinct.train.perceptual import Perceptual
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.flagship import Flagship
-from tinct.train.task import Batch
+from tinct.train.task import Batch, Player
 
 UNIT = 20.0  # Lab units; differences count in these
 BEND = 0.25  # of a unit; smaller differences count squared, larger ones linearly
+CHROMA = 60.0  # Lab units; what the critic sees of a* and b* counts in these
+VERDICT = "least-squares"
 OVER = 60.0  # the lightness head reaches from 50 - OVER to 50 + OVER before it is clipped
 
 
@@ -64,21 +74,61 @@ class PaintingNet(FlagshipNet):
 
 
 class PaintingTask(FlagshipTask):
-    """One player, the network: L1-like on Lab, cross entropy on the bins, perhaps perception."""
+    """The network: L1-like on Lab, cross entropy on the bins, perhaps perception and a critic.
+
+    The critic, where there is one, is the second player; its turns are a stage's to give.
+    """
 
     net: PaintingNet
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self.perceptual = Perceptual(self.settings.judge)
+        self.critic: PatchCritic | None = None
+        if self.settings.critic:
+            self.critic = PatchCritic(4, width=self.settings.critic, norm="instance")
+            self.module["critic"] = self.critic
+
+    def players(self) -> list[Player]:
+        """Return the network with its groups, and the critic with one of its name."""
+        players = super().players()
+        if self.critic is not None:
+            own = {"critic": list(self.critic.parameters())}
+            players.append(Player(name="critic", groups=own))
+        return players
+
+    def term(self, name: str) -> float:
+        """Return the factor of an extra term in the present stage."""
+        return 0.0 if self.stage is None else self.stage.terms.get(name, 0.0)
+
+    def judge(self, batch: Batch, lab: Tensor) -> Tensor:
+        """Return the critic's verdict, (N, 1, h, w), on Lab pictures of a batch."""
+        assert self.critic is not None
+        seen = [batch.luma / 50 - 1, lab[:, :1] / 50 - 1, lab[:, 1:] / CHROMA]
+        verdict: Tensor = self.critic(torch.cat(seen, dim=1))
+        return verdict
+
+    def _critic_loss(self, batch: Batch) -> dict[str, Tensor]:
+        with torch.no_grad():
+            made = self.net.heads(batch.luma, batch.hint)[0]
+        truth = torch.cat([batch.lightness, batch.ab], dim=1)
+        real = adversarial(self.judge(batch, truth), real=True, kind=VERDICT)
+        fake = adversarial(self.judge(batch, made), real=False, kind=VERDICT)
+        return {"real": real / 2, "fake": fake / 2}
 
     def build_net(self, settings: Flagship) -> PaintingNet:
         """Return the network."""
         return PaintingNet(settings)
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (one player)
-        """Return the weighted terms ``lightness``, ``ab``, ``bins``, perhaps ``perceptual``."""
+    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted terms of a player.
+
+        The network's: ``lightness``, ``ab``, ``bins`` and, where the stage asks for them,
+        ``perceptual`` and ``adversarial``. The critic's: ``real`` and ``fake``.
+        """
         s = self.settings
+        if player == "critic":
+            return self._critic_loss(batch)
         lab, bins = self.net.heads(batch.luma, batch.hint)
         lab = lab.float()
         truth = torch.cat([batch.lightness, batch.ab], dim=1)
@@ -90,10 +140,12 @@ class PaintingTask(FlagshipTask):
             "ab": s.ab_weight * (weight * error[:, 1:]).mean(),
             "bins": s.bins_weight * self._bins_term(bins.float(), F.avg_pool2d(batch.ab, 4)),
         }
-        factor = 0.0 if self.stage is None else self.stage.terms.get("perceptual", 0.0)
-        if factor:
+        if factor := self.term("perceptual"):
             made = lab_to_rgb(lab[:: s.judged], axis=1).clamp(0, 1)
             terms["perceptual"] = factor * self.perceptual(made, batch.rgb[:: s.judged])
+        if factor := self.term("adversarial"):
+            verdict = self.judge(batch, lab)
+            terms["adversarial"] = factor * adversarial(verdict, real=True, kind=VERDICT)
         return terms
 
     @torch.no_grad()

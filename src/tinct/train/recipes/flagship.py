@@ -30,6 +30,8 @@ class Flagship:
         judge: whose features the extra term ``perceptual`` compares, for line art only: ``vgg16``,
             or ``random``, a tiny network that was never trained.
         judged: it looks at every n-th picture of a batch.
+        critic: channels of the first layer of a critic of patches, which the extra term
+            ``adversarial`` asks, for line art only; 0: there is none.
         temperature: of the annealed mean over the bins.
         bins_share: share of the bins' color in the joined result, the rest being the regressor's.
         gain: factor on the joined chroma.
@@ -53,6 +55,7 @@ class Flagship:
     chroma_weight: float = 1.0
     judge: str = "vgg16"
     judged: int = 4
+    critic: int = 0
     temperature: float = 0.45
     bins_share: float = 0.6
     gain: float = 1.35
