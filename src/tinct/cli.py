@@ -40,6 +40,7 @@ def colorize(given: argparse.Namespace) -> int:
     """Color pictures."""
     from tinct import batch, color_recipe
     from tinct.colorizer import Colorizer
+    from tinct.plan import plan
 
     recipe = _recipe(given)
     assert recipe.model is not None
@@ -56,7 +57,7 @@ def colorize(given: argparse.Namespace) -> int:
         overwrite=given.overwrite,
         all_pages=given.all_pages,
     )
-    jobs = batch.plan(given.pictures, output=given.output, file_format=given.format)
+    jobs = plan(given.pictures, output=given.output, file_format=given.format)
     if any(job.target is None for job in jobs):
         _check_stdout(json=given.json)
     if given.layers is not None:

@@ -1,0 +1,236 @@
+"""Decide which file becomes which, before any picture is opened.
+
+What cannot end well is refused here: two pictures with one output, an output that is an input.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinct import photo
+from tinct.errors import PictureError, UsageError
+
+PIPE = "-"  # stdin as a source, stdout as a target
+MARK = ".color"  # photo.jpg -> photo.color.jpg
+
+Identity = str | tuple[int, int]
+"""What tells files apart: the real path, or the device and number of a file that exists."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture and where its result goes; ``None`` stands for stdin and stdout."""
+
+    source: Path | None
+    target: Path | None
+
+
+def gather(inputs: Sequence[str]) -> list[Path | None]:
+    """Return the pictures that ``inputs`` stand for, in order, each once.
+
+    Args:
+        inputs: files, folders (the pictures right inside, without the results of earlier runs),
+            patterns with ``*`` that the shell left as they are, or ``-`` for stdin.
+
+    Returns:
+        Paths; None stands for stdin.
+
+    Raises:
+        UsageError: a folder or a pattern holds no picture.
+        PictureError: a folder cannot be read.
+    """
+    found: list[Path | None] = []
+    for text in inputs:
+        path = Path(text)
+        if text == PIPE:
+            found.append(None)
+        elif _is_folder(path):
+            found.extend(_pictures_in(path))
+        elif "*" in text and not os.path.lexists(path):
+            matches = _matches(path)
+            if not matches:
+                raise UsageError(f"no file fits {text!r}; check the pattern")
+            found.extend(matches)
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether ``path`` is a folder; what cannot be looked at is none."""
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder above that may not be entered
+        return False
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Return the files that fit ``pattern`` by name."""
+    try:
+        return sorted(pattern.parent.glob(pattern.name))
+    except OSError as error:
+        raise _unreadable(pattern.parent, error) from error
+
+
+def _unreadable(folder: Path, error: OSError) -> PictureError:
+    """Word that a folder cannot be read."""
+    why = (error.strerror or str(error)).lower()
+    return PictureError(f"the folder {folder} cannot be read ({why}); check its permissions")
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures right inside ``folder`` by name, without results of earlier runs."""
+    endings = _endings()
+    try:
+        pictures = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in endings
+            and not path.name.startswith(".")
+            and not path.stem.endswith(MARK)
+            and f"{MARK}." not in path.name
+            and path.is_file()
+        )
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    if not pictures:
+        raise UsageError(
+            f"the folder {folder} holds no pictures to color; "
+            "folders inside it and *.color.* files are left out"
+        )
+    return pictures
+
+
+def _endings() -> dict[str, str]:
+    """Return every file name ending that can be read, and the ending of its colored copy."""
+    return {
+        ending: ending if kind.writes else ".png"
+        for kind in photo.formats()
+        if kind.reads
+        for ending in kind.suffixes
+    }
+
+
+def plan(inputs: Sequence[str], *, output: str | None, file_format: str | None = None) -> list[Job]:
+    """Decide which file becomes which, before any work is done.
+
+    Args:
+        inputs: files, folders, patterns or ``-``, as `gather` takes them.
+        output: a file, a folder (it exists, ends with a slash, or there are several pictures),
+            ``-`` for stdout, or None: beside each input as ``<name>.color<ending>``.
+        file_format: a format's name, or None: as the output's ending says, else the input's.
+
+    Returns:
+        One job for each picture.
+
+    Raises:
+        UsageError: two results would have one name, a result would replace an input, or the
+            output does not fit the pictures.
+    """
+    sources = gather(inputs)
+    several = len(sources) > 1 or any(_is_folder(Path(text)) for text in inputs if text != PIPE)
+    if output == PIPE or (output is None and sources == [None]):
+        if several:
+            raise UsageError("several pictures cannot all go to stdout; give -o FOLDER")
+        return [Job(sources[0], None)]
+    if None in sources and several:
+        raise UsageError("stdin (-) cannot be mixed with files; color it with a command of its own")
+    folder = _output_folder(output, several=several)
+    if output is not None and folder is None:
+        jobs = [Job(sources[0], _checked(Path(output), file_format=file_format))]
+    else:
+        jobs = [
+            Job(source, _beside(source, folder=folder, file_format=file_format))
+            for source in sources
+        ]
+    _refuse_collisions(jobs)
+    return jobs
+
+
+def _output_folder(output: str | None, *, several: bool) -> Path | None:
+    """Return ``output`` as a folder if it stands for one."""
+    if output is None:
+        return None
+    path = Path(output)
+    if _is_folder(path) or output.endswith(("/", "\\")):
+        return path
+    if not several:
+        return None
+    if os.path.lexists(path):
+        raise UsageError(f"several pictures need a folder, but {path} is a file; give -o FOLDER")
+    return path
+
+
+def _checked(target: Path, *, file_format: str | None) -> Path:
+    """Return ``target`` if its ending can be written and goes with ``file_format``.
+
+    A name without an ending of a picture says no format; then ``file_format`` alone does.
+    """
+    if file_format is not None and target.suffix.lower() not in _endings():
+        return target
+    if photo.format_of(target) != (file_format or photo.format_of(target)):
+        raise UsageError(
+            f"{target} does not end like --format {file_format}; leave one of the two out"
+        )
+    return target
+
+
+def _beside(source: Path | None, *, folder: Path | None, file_format: str | None) -> Path:
+    """Return ``<name>.color<ending>`` in ``folder``, or beside the source.
+
+    Without an ending that is known there is none; it is added when the picture is open.
+    """
+    name, ending = ("stdin", "") if source is None else (source.stem, source.suffix)
+    if file_format is not None:
+        ending = next(kind.suffixes[0] for kind in photo.formats() if kind.name == file_format)
+    else:
+        written = _endings().get(ending.lower(), "")
+        ending = ending if written == ending.lower() else written
+    name = f"{name}{MARK}{ending}"
+    return source.with_name(name) if folder is None and source else (folder or Path()) / name
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    """Raise UsageError when a result would replace an input or another result."""
+    inputs = inputs_of(jobs)
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        if not inputs.isdisjoint(identities(job.target)):
+            raise UsageError(
+                f"the result {job.target} would replace an input; give another name with -o"
+            )
+        target = _real(job.target)
+        if target in taken:
+            raise UsageError(
+                f"{taken[target].source} and {job.source} would both become {job.target}; "
+                "color them into different folders"
+            )
+        taken[target] = job
+
+
+def _real(path: Path) -> str:
+    """Return the path without links; one that no file can have stays as it is."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return str(path)
+
+
+def identities(path: Path) -> set[Identity]:
+    """Return everything by which the file at ``path`` is told from others; it may not exist."""
+    found: set[Identity] = {_real(path)}
+    with suppress(OSError, ValueError):
+        status = path.stat()
+        found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def inputs_of(jobs: Sequence[Job]) -> set[Identity]:
+    """Return the identities of all inputs."""
+    return {one for job in jobs if job.source is not None for one in identities(job.source)}
