@@ -1,8 +1,9 @@
 """Choose how the flagship's two heads become one color, by measuring on held-out pictures.
 
 ``python -m tinct.train.calibrate RUN --data FOLDER`` prints a table over calm, temperature, the
-bins' share and the gain: CIEDE2000 as a share of gray's, colorfulness as a share of the truth's, on
-the validation split of the folders. The chosen values go into ``tinct export RUN --set``.
+bins' share and the gain: CIEDE2000 as a share of the input's (gray, or an uncolored drawing),
+colorfulness as a share of the truth's, on the validation split of the folders. The chosen values go
+into ``tinct export RUN --set``.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def calibrate(
 
     Returns:
         One row per combination, sorted by error: ``calm``, ``temperature``, ``share``, ``gain``,
-        ``error`` (CIEDE2000 as a share of gray's), ``colorfulness`` (as a share of the truth's).
+        ``error`` (CIEDE2000 as a share of the input's), ``colorfulness`` (of the truth's).
 
     Raises:
         TrainingError: there is no run, or a folder is missing.
@@ -56,37 +57,42 @@ def calibrate(
     combinations = list(itertools.product(CALMS, TEMPERATURES, SHARES, GAINS))
     errors = dict.fromkeys(combinations, 0.0)
     colors = dict.fromkeys(combinations, 0.0)
-    gray = truth_color = 0.0
+    blank = truth_color = 0.0
     for raw in pictures.held_batches(size=size, count=batch, limit=limit):
-        part = to_batch(raw, device=torch.device("cpu"), degraded=0.0)
-        # Half the size is where the chroma is predicted; errors there are what can be calibrated.
-        lightness, ab = F.avg_pool2d(part.lightness, 2), F.avg_pool2d(part.ab, 2)
-        truth = torch.cat([lightness, ab], dim=1)
-        true_lab = np.moveaxis(truth.numpy(), 1, -1)
-        flat = torch.cat([lightness, torch.zeros_like(ab)], dim=1)
-        gray += float(ciede2000(np.moveaxis(flat.numpy(), 1, -1), true_lab).mean()) * len(ab)
-        truth_color += sum(colorfulness(p) for p in lab_to_pixels(truth))
+        part = to_batch(raw, device=torch.device("cpu"), task=recipe.task)
+        count = len(part.luma)
         with torch.no_grad():
             regressed, plain = net.heads(part.luma, part.hint)
-        for calm, temperature in itertools.product(CALMS, TEMPERATURES):
-            drawn = net.annealed_mean(plain + calm * change, temperature).detach()
-            drawn = F.interpolate(drawn, scale_factor=2.0, mode="bilinear")
-            for share, gain in itertools.product(SHARES, GAINS):
-                if share == 0 and (calm, temperature) != (CALMS[0], TEMPERATURES[0]):
-                    continue
-                joined = gain * ((1 - share) * regressed + share * drawn)
-                lab = torch.cat([lightness, joined], dim=1)
-                found = ciede2000(np.moveaxis(lab.numpy(), 1, -1), true_lab)
-                key = (calm, temperature, share, gain)
-                errors[key] += float(found.mean()) * len(ab)
-                colors[key] += sum(colorfulness(p) for p in lab_to_pixels(lab))
+        # The size at which color is predicted; errors there are what can be calibrated.
+        step = size // regressed.shape[2]
+        truth = F.avg_pool2d(torch.cat([part.lightness, part.ab], dim=1), step)
+        true_lab = np.moveaxis(truth.numpy(), 1, -1)
+        given = F.avg_pool2d(torch.cat([part.luma, torch.zeros_like(part.ab)], dim=1), step)
+        blank += float(ciede2000(np.moveaxis(given.numpy(), 1, -1), true_lab).mean()) * count
+        truth_color += sum(colorfulness(p) for p in lab_to_pixels(truth))
+        for key in combinations:
+            calm, temperature, share, gain = key
+            if share == 0 and (calm, temperature) != (CALMS[0], TEMPERATURES[0]):
+                continue
+            with torch.no_grad():
+                found = net.joined(
+                    regressed,
+                    plain + calm * change,
+                    temperature=temperature,
+                    share=share,
+                    gain=gain,
+                )
+            lab = torch.cat([truth[:, :1], found], dim=1) if net.predicts == "ab" else found
+            error = ciede2000(np.moveaxis(lab.numpy(), 1, -1), true_lab)
+            errors[key] += float(error.mean()) * count
+            colors[key] += sum(colorfulness(p) for p in lab_to_pixels(lab))
     rows = [
         {
             "calm": key[0],
             "temperature": key[1],
             "share": key[2],
             "gain": key[3],
-            "error": errors[key] / gray,
+            "error": errors[key] / blank,
             "colorfulness": colors[key] / truth_color,
         }
         for key in combinations

@@ -110,6 +110,8 @@ class FlagshipNet(nn.Module):
     ``ab`` joins the two heads: ``gain * ((1 - s) * regressed + s * annealed mean of the bins)``.
     """
 
+    predicts = "ab"
+
     def __init__(self, settings: Flagship) -> None:
         super().__init__()
         encoder: Any = backbones.encoder(settings.encoder, pretrained=settings.pretrained)
@@ -160,6 +162,21 @@ class FlagshipNet(nn.Module):
         shares = (bins / temperature).softmax(dim=1)
         return F.conv2d(shares, self.bin_centers.t()[:, :, None, None])
 
+    def joined(
+        self,
+        regressed: Tensor,
+        bins: Tensor,
+        *,
+        temperature: Tensor | float,
+        share: Tensor | float,
+        gain: Tensor | float,
+    ) -> Tensor:
+        """Make one prediction of the two raw heads: ab (N, 2, H/2, W/2)."""
+        drawn = self.annealed_mean(bins, temperature)
+        drawn = F.interpolate(drawn, scale_factor=2.0, mode="bilinear", align_corners=False)
+        ab = gain * ((1 - share) * regressed + share * drawn)
+        return ab.clamp(-AB_LIMIT, AB_LIMIT)
+
     def forward(self, luma: Tensor, hint: Tensor) -> dict[str, Tensor]:
         """Color a batch.
 
@@ -169,10 +186,8 @@ class FlagshipNet(nn.Module):
         """
         regressed, bins = self.heads(luma, hint)
         temperature, share, gain = self.join.unbind()
-        drawn = self.annealed_mean(bins, temperature)
-        drawn = F.interpolate(drawn, scale_factor=2.0, mode="bilinear", align_corners=False)
-        ab = gain * ((1 - share) * regressed + share * drawn)
-        return {"ab": ab.clamp(-AB_LIMIT, AB_LIMIT), "bins": bins}
+        found = self.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
+        return {self.predicts: found, "bins": bins}
 
 
 class FlagshipTask:

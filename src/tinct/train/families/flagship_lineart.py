@@ -41,6 +41,8 @@ class PaintingNet(FlagshipNet):
     the mean that the regressor gives there is added to the regressor's, so that edges stay sharp.
     """
 
+    predicts = "lab"
+
     def __init__(self, settings: Flagship) -> None:
         super().__init__(settings)
         del self.to_ab
@@ -57,20 +59,21 @@ class PaintingNet(FlagshipNet):
         lab = torch.tanh(self.to_lab(x))
         return torch.cat([50 + OVER * lab[:, :1], AB_LIMIT * lab[:, 1:]], dim=1), bins
 
-    def forward(self, luma: Tensor, hint: Tensor) -> dict[str, Tensor]:
-        """Color a batch.
-
-        Args:
-            luma: float32 (N, 1, H, W), L* 0..100, of the drawing.
-            hint: float32 (N, 4, H, W): L*, a*, b*, mask.
-        """
-        lab, bins = self.heads(luma, hint)
-        lightness, regressed = lab[:, :1], lab[:, 1:]
-        temperature, share, gain = self.join.unbind()
-        more = self.annealed_mean(bins, temperature) - F.avg_pool2d(regressed, 4)
+    def joined(
+        self,
+        regressed: Tensor,
+        bins: Tensor,
+        *,
+        temperature: Tensor | float,
+        share: Tensor | float,
+        gain: Tensor | float,
+    ) -> Tensor:
+        """Make one prediction of the two raw heads: Lab (N, 3, H, W)."""
+        lightness, ab = regressed[:, :1], regressed[:, 1:]
+        more = self.annealed_mean(bins, temperature) - F.avg_pool2d(ab, 4)
         more = F.interpolate(more, scale_factor=4.0, mode="bilinear", align_corners=False)
-        ab = (gain * (regressed + share * more)).clamp(-AB_LIMIT, AB_LIMIT)
-        return {"lab": torch.cat([lightness.clamp(0, 100), ab], dim=1), "bins": bins}
+        ab = (gain * (ab + share * more)).clamp(-AB_LIMIT, AB_LIMIT)
+        return torch.cat([lightness.clamp(0, 100), ab], dim=1)
 
 
 class PaintingTask(FlagshipTask):
