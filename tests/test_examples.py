@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinct.kinds import tell_kind
 from tiny_models import make_bundle
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -26,8 +27,11 @@ RUNS = {
 }
 
 
+DRAWN = {"make_drawings.py", "draw_a_portrait.py"}
+
+
 def test_every_example_is_run() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, "make_drawings.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNS, *DRAWN}
 
 
 def test_drawings_have_their_lines_alone_beside_them(tmp_path: Path) -> None:
@@ -45,6 +49,16 @@ def test_drawings_have_their_lines_alone_beside_them(tmp_path: Path) -> None:
         assert 0.01 < ink.mean() < 0.2
         assert colored[ink].max(axis=1).mean() < 80  # dark where the lines are
         assert np.ptp(colored, axis=2).mean() > 20  # and colorful elsewhere
+
+
+def test_the_portrait_is_the_one_beside_the_examples(tmp_path: Path) -> None:
+    target = tmp_path / "portrait.png"
+    command = [sys.executable, EXAMPLES / "draw_a_portrait.py", str(target)]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    with Image.open(target) as drawn, Image.open(EXAMPLES / "pictures" / "portrait.jpg") as kept:
+        ours, held = (np.asarray(image.convert("L")).astype(float) for image in (drawn, kept))
+    assert np.abs(ours - held).mean() < 3  # JPEG, and curves as another Pillow rounds them
+    assert tell_kind(ours.astype(np.uint8)).kind == "lineart"
 
 
 @pytest.fixture(scope="module")
