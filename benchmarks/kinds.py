@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tinct import color
-from tinct.kinds import tell_kind
-from tinct.subjects import gray_of, list_pictures, open_rgb
-from tinct.train.lineart import standard
+from tinct.drawing.kinds import tell_kind
+from tinct.evaluation.subjects import gray_of, list_pictures, open_rgb
+from tinct.train.data.lineart import standard
 
 Gray = NDArray[np.uint8]
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from tinct import color
 from tinct.bundle import find_bundle
 from tinct.colorizer import Colorizer
-from tinct.drawings import find_drawings
-from tinct.evaluate import _artist
-from tinct.flats import INK, find_regions, near_lines
-from tinct.morphology import close_lines, extreme
-from tinct.subjects import gray_of, random_hints
+from tinct.drawing.flats import INK, find_regions, near_lines
+from tinct.drawing.morphology import close_lines, extreme
+from tinct.evaluation.drawings import find_drawings
+from tinct.evaluation.evaluate import _artist
+from tinct.evaluation.subjects import gray_of, random_hints
 
 Mask = NDArray[np.bool_]
 REACH = 1  # pixels that a line may be off

@@ -140,7 +140,7 @@ def network(setting: Setting) -> list[Row]:
     import numpy as np
 
     from tinct.bundle import find_bundle
-    from tinct.chroma import working_shape
+    from tinct.coloring.chroma import working_shape
     from tinct.engine import Engine
 
     bundle = find_bundle(setting.model)
@@ -180,11 +180,11 @@ def hints(setting: Setting) -> list[Row]:
     import numpy as np
 
     from tinct.bundle import find_bundle
-    from tinct.chroma import fit
+    from tinct.coloring.chroma import fit
+    from tinct.coloring.propagation import follow
     from tinct.engine import Engine
     from tinct.hints import Point, rasterize
     from tinct.photo import open_photo
-    from tinct.propagation import follow
 
     bundle = find_bundle(setting.model)
     held = bundle.manifest

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hints.test_files import RED_DOT, WRONG, hints
 
 import tinct
-from test_hint_files import RED_DOT, WRONG, hints
-from tinct import color_recipe, options, parsing
+from tinct import color_recipe
 from tinct.bundle import QUALITIES, Bundle
-from tinct.chroma import STRONGEST
 from tinct.color_recipe import (
     ColorRecipe,
     Keeper,
@@ -28,9 +27,11 @@ from tinct.color_recipe import (
     read_recipe,
     save_recipe,
 )
+from tinct.coloring.chroma import STRONGEST
+from tinct.command import options, parsing
 from tinct.errors import SaveError, TinctError, UsageError
-from tinct.hint_files import KINDS, as_json
 from tinct.hints import Hint, Point
+from tinct.hints.files import KINDS, as_json
 
 SCHEMA_FILE = Path(color_recipe.__file__).with_name("color_recipe.schema.json")
 SCHEMA = json.loads(SCHEMA_FILE.read_text("utf-8"))

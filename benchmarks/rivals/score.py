@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from tinct import evaluate
 from tinct.errors import PictureError, TinctError, UsageError
-from tinct.scores import PictureScore, Results, pool
-from tinct.subjects import Rgb, Subject, list_pictures, open_rgb, open_subject
+from tinct.evaluation import evaluate
+from tinct.evaluation.scores import PictureScore, Results, pool
+from tinct.evaluation.subjects import Rgb, Subject, list_pictures, open_rgb, open_subject
 
 NOT_OURS = ("seconds", "peak_mb")
 """Figures that tell of reading a file here, not of the system's own work."""

@@ -14,9 +14,16 @@ if TYPE_CHECKING:
     from tinct.color_recipe import ColorRecipe, read_recipe, save_recipe
     from tinct.colorizer import Colorizer, colorize
     from tinct.errors import TinctError
-    from tinct.hint_files import read_hints
-    from tinct.hint_text import parse_hint
-    from tinct.hints import BlurMap, KeepGray, Layer, Patch, Point, Stroke
+    from tinct.hints import (
+        BlurMap,
+        KeepGray,
+        Layer,
+        Patch,
+        Point,
+        Stroke,
+        parse_hint,
+        read_hints,
+    )
 
 __version__ = "0.1.0"
 
@@ -57,8 +64,8 @@ _ROOMS = {
     "colorize": "colorizer",
     "find_bundle": "bundle",
     "list_bundles": "bundle",
-    "parse_hint": "hint_text",
-    "read_hints": "hint_files",
+    "parse_hint": "hints",
+    "read_hints": "hints",
     "read_recipe": "color_recipe",
     "save_recipe": "color_recipe",
 }

@@ -2,7 +2,7 @@
 
 import sys
 
-from tinct.cli import main
+from tinct.command.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

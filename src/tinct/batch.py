@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinct import __version__, photo
+from tinct.drawing.transparency import lay_on_paper
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
 from tinct.plan import MARK, PIPE, Identity, Job, identities, inputs_of
-from tinct.transparency import lay_on_paper
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle
+    from tinct.coloring.palette import Palette
     from tinct.colorizer import Colorizer
     from tinct.hints import Hint
-    from tinct.palette import Palette
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _work(
         flat=settings.flat,
     )
     if settings.layers is not None:
-        from tinct import layers  # noqa: PLC0415
+        from tinct.drawing import layers  # noqa: PLC0415
 
         art = chosen.bundle.manifest.task == "lineart"
         layers.write_layers(gray, rgb, settings.layers, drawing=art, overwrite=settings.overwrite)

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import tinct
-from tinct import hint_files
 from tinct.atomic import check_target, replacing
 from tinct.bundle import QUALITIES, Bundle
-from tinct.chroma import STRONGEST
+from tinct.coloring.chroma import STRONGEST
 from tinct.errors import PictureError, SaveError, UsageError
-from tinct.hint_fields import FieldError, number_of
 from tinct.hints import Hint
+from tinct.hints import files as hint_files
+from tinct.hints.fields import FieldError, number_of
 
 SCHEMA = "tinct.recipe/1"
 ENDING = ".tinct.json"

@@ -1,8 +1,8 @@
 """Color pictures: the only room that knows the order of the steps.
 
 ``picture -> photo -> chroma.fit -> engine.run -> chroma.compose -> picture``; for line art that a
-model paints, :func:`tinct.painting.paint_drawing` takes the place of ``compose``. Every front end
-calls :class:`Colorizer` and re-implements nothing.
+model paints, :func:`tinct.coloring.painting.paint_drawing` takes the place of ``compose``. Every
+front end calls :class:`Colorizer` and re-implements nothing.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinct
-from tinct import chroma, flats, painting, palette, photo, propagation
+from tinct import photo
 from tinct.atomic import check_target
 from tinct.bundle import QUALITIES, find_bundle, find_for_task, verify
-from tinct.chroma import STRONGEST
+from tinct.coloring import chroma, painting, palette, propagation
+from tinct.coloring.chroma import STRONGEST
+from tinct.coloring.palette import Palette, read_palette
+from tinct.drawing import flats
+from tinct.drawing.kinds import tell_kind
+from tinct.drawing.transparency import lay_on_paper
 from tinct.engine import Engine
 from tinct.errors import UsageError
-from tinct.hint_files import Given, read_hints
 from tinct.hints import rasterize
-from tinct.kinds import tell_kind
-from tinct.palette import Palette, read_palette
+from tinct.hints.files import Given, read_hints
 from tinct.photo import Note, Photo, PictureWarning
-from tinct.transparency import lay_on_paper
 
 AUTO = "auto"
 NO_DRAWER = (
@@ -132,7 +134,7 @@ class Colorizer:
             strength: factor on the colors' chroma, 0 (gray) to 1.5.
             quality: ``fast``, ``balanced`` or ``best``: the size at which the model works.
             reference: a picture whose palette the colors take: of any kind above but in color, or
-                what :func:`tinct.palette.read_palette` gave; None: as the model proposes.
+                what :func:`tinct.coloring.palette.read_palette` gave; None: as the model proposes.
             flat: give each region that a drawing's lines enclose one color.
             page: which page of a file, from 0; None means the first, with a warning if there are
                 more.
@@ -307,7 +309,7 @@ class Colorizer:
             hints: as for calling the colorizer.
             quality: likewise.
             edge: how the model's input gets sides of the right multiple; see
-                :func:`tinct.chroma.working_shape`.
+                :func:`tinct.coloring.chroma.working_shape`.
             mirror: average the proposal with that for the mirrored picture; twice the time.
 
         Returns:

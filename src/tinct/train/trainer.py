@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from tinct.errors import TrainingError
-from tinct.train.data import Pictures, stage_batches, to_batch
+from tinct.train.data.pictures import Pictures, stage_batches, to_batch
 from tinct.train.optimization import (
     Average,
     build_optimizers,

@@ -31,8 +31,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import lightness_to_gray
-from tinct.train import backbones
-from tinct.train.blocks import PatchCritic
+from tinct.train.nets import backbones
+from tinct.train.nets.blocks import PatchCritic
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.chromagan import ChromaGan
 from tinct.train.task import Batch, Player

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import ab_bins, lightness_to_gray
-from tinct.train import backbones
-from tinct.train.blocks import ConvNormAct, ShuffleUp
+from tinct.train.nets import backbones
+from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import lab_to_rgb, lightness_to_gray
-from tinct.train.blocks import ConvNormAct, PatchCritic, ShuffleUp
 from tinct.train.families.flagship import AB_LIMIT, FlagshipNet, FlagshipTask, pool_hints
-from tinct.train.losses import adversarial
-from tinct.train.perceptual import Perceptual
+from tinct.train.nets.blocks import ConvNormAct, PatchCritic, ShuffleUp
+from tinct.train.nets.losses import adversarial
+from tinct.train.nets.perceptual import Perceptual
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player

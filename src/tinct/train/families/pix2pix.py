@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import lightness_to_gray, rgb_to_lab
-from tinct.train.blocks import LEAK, PatchCritic, initialize_normal, normalization
-from tinct.train.losses import adversarial
+from tinct.train.nets.blocks import LEAK, PatchCritic, initialize_normal, normalization
+from tinct.train.nets.losses import adversarial
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.pix2pix import Pix2Pix
 from tinct.train.task import Batch, Player

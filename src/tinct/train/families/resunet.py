@@ -30,9 +30,9 @@ from torch.nn import functional as F
 
 from tinct.color import lightness_to_gray, rgb_to_lab
 from tinct.errors import TrainingError
-from tinct.train import backbones
-from tinct.train.backbones import Pyramid, build_judge
-from tinct.train.blocks import ConvNormAct, ShuffleUp
+from tinct.train.nets import backbones
+from tinct.train.nets.backbones import Pyramid, build_judge
+from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.resunet import ResUNet
 from tinct.train.task import Batch, Player

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import lab_to_rgb, lightness_to_gray, rgb_to_lab
-from tinct.train.blocks import LEAK, PatchCritic, initialize_normal
-from tinct.train.losses import adversarial
+from tinct.train.nets.blocks import LEAK, PatchCritic, initialize_normal
+from tinct.train.nets.losses import adversarial
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.sketch_unet import SketchUNet
 from tinct.train.task import Batch, Player
@@ -139,7 +139,7 @@ class WholeCritic(nn.Sequential):
 
     The last map is pooled to 4 x 4, which it is already at the article's 128 x 128 pixels; so
     the critic takes other sizes too. Normalization takes the statistics of the batch at hand, as in
-    :class:`tinct.train.blocks.PatchCritic`.
+    :class:`tinct.train.nets.blocks.PatchCritic`.
     """
 
     def __init__(self, inputs: int, widths: tuple[int, ...]) -> None:

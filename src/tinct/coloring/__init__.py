@@ -1,0 +1,1 @@
+"""Between model and picture: arrays in, arrays out, no files."""

@@ -1,0 +1,176 @@
+"""Carry a picture to a model's size, and the proposed colors back to the picture's size.
+
+Pure array functions. The way down (:func:`fit`) makes a small, well-filtered lightness plane; the
+way up (:func:`compose`) enlarges the proposed a*, b* and joins them with the untouched lightness of
+every pixel. How the work is cut into tiles never depends on the number of threads, so neither does
+the result. The rooms behind: :mod:`tinct.resample` (filter), :mod:`tinct.coloring.paint` (Lab to
+sRGB).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinct import color
+from tinct.coloring.paint import Exact, Painter, Room, choose
+from tinct.resample import Floats, Work, bicubic, resample_rows, spread
+
+Gray = NDArray[np.uint8] | NDArray[np.uint16]
+Edge = Literal["auto", "pad", "resize"]
+
+STRONGEST = 1.5
+"""The largest factor on chroma."""
+
+MOST_STRETCH = 1 / 6  # of a side; more than that is padded instead
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size at which a model sees a picture.
+
+    Attributes:
+        height: rows that show the picture.
+        width: columns that show the picture.
+        bottom: rows of padding below.
+        right: columns of padding on the right.
+    """
+
+    height: int
+    width: int
+    bottom: int = 0
+    right: int = 0
+
+    @property
+    def cover(self) -> tuple[float, float]:
+        """The shares of the padded height and width that show the picture."""
+        return self.height / (self.height + self.bottom), self.width / (self.width + self.right)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A picture at a model's size.
+
+    Attributes:
+        luma: float32 (1, 1, h, w), L* 0..100, padding included.
+        shape: which part of it shows the picture.
+    """
+
+    luma: Floats
+    shape: Shape
+
+
+def working_shape(
+    height: int, width: int, *, size: int, multiple_of: int = 1, max_long: int, edge: Edge = "auto"
+) -> Shape:
+    """Return the size at which a model sees a picture of ``height`` x ``width`` pixels.
+
+    The short side becomes ``size`` (small pictures are enlarged), the long side keeps the aspect;
+    where it would pass ``max_long``, both are scaled down until it fits.
+
+    Args:
+        height: rows of the picture, 1 or more.
+        width: columns of the picture, 1 or more.
+        size: wanted short side.
+        multiple_of: both sides of the model's input are multiples of this.
+        max_long: the largest long side, before it is padded or resized to a multiple.
+        edge: "pad" fills a side up to the next multiple; "resize" stretches or squeezes it to the
+            nearest; "auto" resizes where that changes the side by at most a sixth, else pads.
+
+    Returns:
+        The picture's part and the padding.
+    """
+    scale = min(size / min(height, width), max_long / max(height, width))
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    if edge != "pad":
+        most = MOST_STRETCH if edge == "auto" else math.inf
+        rows, columns = (_to_multiple(side, multiple_of, most=most) for side in (rows, columns))
+    return Shape(rows, columns, -rows % multiple_of, -columns % multiple_of)
+
+
+def _to_multiple(side: int, multiple_of: int, *, most: float) -> int:
+    """Return the multiple nearest to ``side``, or ``side`` where that changes it too much."""
+    nearest = max(1, round(side / multiple_of)) * multiple_of
+    return nearest if abs(nearest - side) <= most * side else side
+
+
+def fit(
+    gray: Gray,
+    *,
+    size: int,
+    multiple_of: int = 1,
+    max_long: int,
+    edge: Edge = "auto",
+    threads: int | None = None,
+) -> Fitted:
+    """Resample a picture to a model's size, with antialiasing, and give its lightness.
+
+    The sRGB codes are resampled, as they are in the pictures that models are trained on.
+
+    Args:
+        gray: uint8 or uint16 (H, W), sRGB-encoded.
+        size: wanted short side; see :func:`working_shape` for this and the next three.
+        multiple_of: both sides are multiples of this.
+        max_long: the largest long side.
+        edge: how a multiple is reached; padding mirrors the picture.
+        threads: None means one for each core.
+
+    Returns:
+        L* and the part of it that shows the picture.
+    """
+    height, width = gray.shape
+    shape = working_shape(
+        height, width, size=size, multiple_of=multiple_of, max_long=max_long, edge=edge
+    )
+    small = resample_rows(gray, bicubic(shape.height, height), threads=threads)
+    small = resample_rows(small.T, bicubic(shape.width, width), threads=threads).T
+    codes = np.clip(small / np.float32(np.iinfo(gray.dtype).max), 0, 1)
+    luma = color.gray_to_lightness(codes).astype(np.float32)
+    luma = np.pad(luma, ((0, shape.bottom), (0, shape.right)), mode="symmetric")
+    return Fitted(np.ascontiguousarray(luma)[None, None], shape)
+
+
+def compose(
+    gray: Gray,
+    ab: Floats,
+    *,
+    strength: float = 1.0,
+    cover: tuple[float, float] = (1.0, 1.0),
+    threads: int | None = None,
+) -> Gray:
+    """Join a picture's untouched lightness with small color planes.
+
+    a*, b* are enlarged by a bicubic filter; a color that sRGB cannot show loses chroma, never
+    lightness or hue. Memory: the result, a table of at most 64 MB (8 bit), and strips.
+
+    Args:
+        gray: uint8 or uint16 (H, W), sRGB-encoded.
+        ab: float32 (2, h, w), a* and b* in Lab units.
+        strength: factor on a* and b*; 0 is gray.
+        cover: the shares of ``ab``'s height and width, from the top left, that show the picture
+            (the rest is padding).
+        threads: None means one for each core.
+
+    Returns:
+        sRGB (H, W, 3), the dtype of ``gray``.
+    """
+    codes = int(np.iinfo(gray.dtype).max) + 1
+    out = np.empty((*gray.shape, 3), gray.dtype)
+    ab = ab * np.float32(strength)
+    painter: Painter = Exact(codes)
+    if ab.shape[1] * cover[0] <= gray.shape[0] and ab.shape[2] * cover[1] <= gray.shape[1]:
+        painter = choose(codes, ab, pixels=gray.size, threads=threads)
+    scale, offset = (
+        np.array(v, np.float32)[:, None, None] for v in (painter.scale, painter.offset)
+    )
+
+    def begin(pixels: int) -> Work:
+        room = Room(pixels)
+        return lambda part, planes: painter.paint(gray[part], planes, out[part], room)
+
+    spread(ab * scale + offset, gray.shape, cover=cover, begin=begin, threads=threads)
+    return out

@@ -1,0 +1,402 @@
+"""What every command of the command line accepts, and the help that says so.
+
+Imports nothing heavy, so that ``--help`` and ``--version`` answer at once. `tinct.command.cli`
+carries the commands out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinct.command.parsing import (
+    FORMATS,
+    Parser,
+    at_least,
+    json_name,
+    one_of,
+    picture_format,
+    setting,
+    strength_of,
+    whole_numbers,
+)
+from tinct.errors import TinctError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+READER_GONE = 141  # 128 + SIGPIPE
+
+QUALITIES = ("fast", "balanced", "best")
+MODEL, QUALITY, STRENGTH = "auto", "balanced", 1.0
+
+COMMANDS = {
+    "colorize": "color pictures; the word may be left out",
+    "models": "list the installed models, or show the card of one",
+    "doctor": "say what works on this computer",
+    "evaluate": "measure a model on a folder of color pictures",
+    "train": "train a model from a recipe",
+    "export": "turn a training run into a model bundle",
+    "report": "compare runs and models in one table, with pictures",
+}
+
+MAIN_HELP = """\
+usage: tinct PICTURE... [-o FILE|FOLDER] [--strength S] [--hint X,Y=COLOR] ...
+       tinct COMMAND ...
+
+Color black-and-white photographs: offline, at full size, with the exact lightness kept.
+
+  tinct photo.jpg                     write photo.color.jpg beside it
+  tinct *.jpg -o colored/             color several pictures, or a whole folder
+  tinct scan.tif -o out.tif --strength 0.8
+  tinct photo.jpg --hint 0.42,0.6=#b04030
+  cat photo.jpg | tinct - > colored.jpg
+
+commands (tinct COMMAND --help tells more; tinct colorize --help lists every option):
+{commands}
+
+  -h, --help     show this help
+  --version      show the version
+
+{codes}"""
+
+
+def exit_codes() -> dict[int, str]:
+    """Return every exit code of the command line and what it means, in order."""
+    codes = {0: "done", 1: "any other error"}
+    for kind in TinctError.__subclasses__():
+        meaning = (kind.__doc__ or "").split("\n", maxsplit=1)[0].rstrip(".")
+        codes[kind.exit_code] = meaning[0].lower() + meaning[1:]
+    return {
+        **dict(sorted(codes.items())),
+        INTERRUPTED: "interrupted (Ctrl-C); no half-written file is left",
+        READER_GONE: "the reader of the output went away",
+    }
+
+
+def codes_help() -> str:
+    """Return the exit codes as help text."""
+    return "\n".join(["exit codes:", *(f"  {n:<4} {text}" for n, text in exit_codes().items())])
+
+
+def main_help() -> str:
+    """Return what ``tinct --help`` prints."""
+    commands = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+    return MAIN_HELP.format(commands=commands, codes=codes_help())
+
+
+def _add_model(parser: Parser, *, default: str) -> None:
+    """Add the options that say which model runs, and where."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        default=default,
+        metavar="NAME|PATH",
+        help=f"a model that `tinct models` lists, or a bundle folder (default: {default})",
+    )
+    group.add_argument(
+        "--quality",
+        type=one_of(QUALITIES),
+        default=QUALITY,
+        metavar="Q",
+        help=f"fast, balanced or best: the size at which the model looks (default: {QUALITY})",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        metavar="D",
+        help="auto, cpu, cuda, ...; `tinct doctor` lists what is here (default: auto)",
+    )
+    group.add_argument(
+        "--threads",
+        type=at_least(1),
+        metavar="N",
+        help="CPU threads (default: one for each core)",
+    )
+
+
+def colorize() -> Parser:
+    """Return the parser of ``tinct colorize``."""
+    parser = Parser(
+        "colorize",
+        description="Color pictures. The word colorize may be left out: tinct photo.jpg",
+        epilog="""\
+examples:
+  tinct photo.jpg                     write photo.color.jpg beside it
+  tinct album -o colored/             every picture in the folder album
+  tinct photo.jpg --hint 0.42,0.6=#b04030 --hint 0.1,0.9=olive
+  tinct photo.jpg --hints painted.png --save-recipe
+  tinct large.jpg --recipe photo.tinct.json
+  tinct a.jpg b.jpg --json            one JSON object for each picture
+  cat photo.jpg | tinct - > colored.jpg
+
+Where a hint lies is counted from the top left: 0.5,0.5 is the middle of the picture;
+420px,600px counts its pixels.
+
+The model auto tells line drawings from photographs and colors each with its own model.""",
+    )
+    parser.add_argument(
+        "pictures",
+        nargs="+",
+        metavar="PICTURE",
+        help="picture files, folders of pictures, or - for stdin",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE|FOLDER",
+        help="where the result goes; - is stdout (default: beside the input, as NAME.color.EXT)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument(
+        "--format",
+        type=picture_format,
+        metavar="F",
+        help=f"{', '.join(FORMATS)} (default: as the input)",
+    )
+    parser.add_argument(
+        "--strength",
+        type=strength_of,
+        metavar="S",
+        help="how strong the colors are: 0 is gray, 1 as the model proposes (default), up to 1.5",
+    )
+    parser.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        metavar="X,Y=COLOR",
+        help="the color at a point, or along a stroke: 'X,Y X,Y=COLOR'; #rrggbb, a CSS name, "
+        "lab(L a b), or gray: no color here; may be repeated",
+    )
+    parser.add_argument(
+        "--hints",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a picture with colors painted on it, clear elsewhere, or a list of hints in JSON; "
+        "may be repeated",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        help="a picture in color whose palette the colors take",
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="FILE",
+        help="color as FILE.tinct.json says; options beside it win, hints are added to its own",
+    )
+    parser.add_argument(
+        "--save-recipe",
+        type=json_name,
+        nargs="?",
+        const=True,
+        metavar="FILE.json",
+        help="write hints, model and settings to FILE.json (default: NAME.tinct.json beside the "
+        "result)",
+    )
+    parser.add_argument(
+        "--flat",
+        action="store_true",
+        help="give each region of a drawing one color",
+    )
+    parser.add_argument(
+        "--layers",
+        metavar="FILE.ora",
+        help="also write layers for drawing programs: lines, shading and flats; of a photograph, "
+        "color and lightness",
+    )
+    parser.add_argument(
+        "--all-pages", action="store_true", help="color every page of a multi-page file"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one line of JSON for each picture"
+    )
+    _add_model(parser, default=MODEL)
+    parser.set_defaults(model=None, quality=None)  # a recipe may say them
+    return parser
+
+
+def models() -> Parser:
+    """Return the parser of ``tinct models``."""
+    parser = Parser(
+        "models",
+        description="List the installed models, or show the card of one.",
+        epilog="""\
+examples:
+  tinct models
+  tinct models photo
+
+A model is a folder with model.onnx, manifest.json and card.md. tinct finds those that came
+with it and those in $TINCT_HOME/models; any other one is used by its path.""",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME|PATH", help="show the card of this model")
+    parser.add_argument("--json", action="store_true", help="print manifests as JSON")
+    return parser
+
+
+def doctor() -> Parser:
+    """Return the parser of ``tinct doctor``."""
+    parser = Parser(
+        "doctor",
+        description="Say what works on this computer: versions, devices, formats, models.",
+        epilog="Leaves with 0 when pictures can be colored here, else with 1.",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    return parser
+
+
+def evaluate() -> Parser:
+    """Return the parser of ``tinct evaluate``."""
+    parser = Parser(
+        "evaluate",
+        description="Measure a model on color pictures, beside gray and the true mean color. "
+        "Models for line art are given FOLDER/sketch, or drawings made of the pictures.",
+        epilog="""\
+examples:
+  tinct evaluate pictures --html report.html
+  tinct evaluate pictures --model runs/mine/bundle --hints 10 --json results.json
+  tinct evaluate drawings --model lineart --hints 0,1,5,10,20,50""",
+    )
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        help="color pictures, the truth; or with color/ and sketch/ in it",
+    )
+    parser.add_argument(
+        "--hints",
+        type=whole_numbers,
+        default=(0,),
+        metavar="N[,N...]",
+        help="give N random points of the truth as hints (default: 0); several numbers: one after "
+        "the other, in one table",
+    )
+    parser.add_argument(
+        "--limit", type=at_least(1), metavar="N", help="measure only N pictures, evenly spread"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
+    parser.add_argument("--html", metavar="FILE", help="write a report with pictures to FILE")
+    _add_model(parser, default="photo")
+    return parser
+
+
+def train() -> Parser:
+    """Return the parser of ``tinct train``."""
+    parser = Parser(
+        "train",
+        description="Train a model from a recipe. Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+examples:
+  tinct train --list
+  tinct train flagship-photo --size nano --data pictures --out runs/first
+  tinct train flagship-photo --data a --data b --out runs/big --set stages.0.steps=9000
+  tinct train flagship-photo --data a --data b --out runs/big --resume""",
+    )
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="one that --list names")
+    parser.add_argument("--list", action="store_true", help="list the recipes")
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder of color pictures; may be repeated",
+    )
+    parser.add_argument("--out", metavar="RUN", help="the folder that keeps the run")
+    parser.add_argument(
+        "--size",
+        choices=("nano", "small", "full"),
+        default="full",
+        help="nano for a test, small for a laptop, full (as published; default) for a GPU",
+    )
+    parser.add_argument(
+        "--set",
+        type=setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change one value of the recipe; may be repeated",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on where RUN stopped")
+    return parser
+
+
+def export() -> Parser:
+    """Return the parser of ``tinct export``."""
+    parser = Parser(
+        "export",
+        description="Turn a training run into a model. Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+example:
+  tinct export runs/first -o mine && tinct photo.jpg --model mine""",
+    )
+    parser.add_argument("run", metavar="RUN", help="the folder of a training run")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FOLDER", help="the bundle folder to write"
+    )
+    parser.add_argument("--name", metavar="NAME", help="the model's name (default: the folder's)")
+    parser.add_argument(
+        "--set",
+        type=setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="how color is decoded, such as temperature=0.3; may be repeated",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
+    return parser
+
+
+def report() -> Parser:
+    """Return the parser of ``tinct report``."""
+    parser = Parser(
+        "report",
+        description="Compare runs and models in one table, with pictures and training curves. "
+        "Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+examples:
+  tinct report photo runs/mine runs/other --data pictures --html report.html --json report.json
+  tinct report photo zoo/* --data photos --data lineart --limit 100 --html report.html
+  tinct report zoo/* --data photos --show free/photos --markdown docs/comparison.md""",
+    )
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="RUN|NAME|PATH",
+        help="folders of training runs, bundle folders, or models that `tinct models` lists",
+    )
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="true color pictures; for line art with color/ and sketch/; may be given twice",
+    )
+    parser.add_argument(
+        "--show",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="show pictures of FOLDER, laid out likewise, instead of those measured",
+    )
+    parser.add_argument(
+        "--limit", type=at_least(1), metavar="N", help="measure only N pictures, evenly spread"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
+    parser.add_argument("--html", metavar="FILE", help="write one page with pictures to FILE")
+    parser.add_argument(
+        "--markdown", metavar="FILE", help="write a page for a repository; text around it stays"
+    )
+    parser.add_argument(
+        "--pictures",
+        metavar="FOLDER",
+        help="where the pictures of the --markdown page go (default: beside it, by its name)",
+    )
+    return parser
+
+
+PARSERS: dict[str, Callable[[], Parser]] = {
+    "colorize": colorize,
+    "models": models,
+    "doctor": doctor,
+    "evaluate": evaluate,
+    "train": train,
+    "export": export,
+    "report": report,
+}

@@ -1,0 +1,1 @@
+"""Line art: tells drawings from photographs; flat colors and layers for illustrators."""

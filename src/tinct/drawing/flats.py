@@ -1,0 +1,220 @@
+"""Flat colors: find the regions that lines enclose, and give each one color.
+
+A ball that is too big for the gaps in the lines rolls through the white of the drawing; the places
+that it reaches without leaving are regions [1]. Smaller balls then fill what the bigger ones could
+not enter. What is left, lines above all, goes to the nearest region. The labels of connected parts
+and the nearest regions come from libvips.
+
+References:
+    [1] S.-H. Zhang, T. Chen, Y.-F. Zhang, S.-M. Hu, R. R. Martin: Vectorizing cartoon animations,
+        IEEE TVCG 15(4), 2009 (trapped-ball segmentation).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinct import libvips
+from tinct.drawing.morphology import close_lines, extreme
+
+Labels = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+INK = 0.3  # share of the paper's code that a line is darker by
+WORK_PIXELS = 2_000_000  # larger drawings are segmented smaller
+GAP = 1 / 50  # of the short side: gaps in lines up to this wide are closed
+SPECK = 1 / 20_000  # of the picture; smaller regions join their neighbors
+ENOUGH = 0.1  # share of a region that is away from lines and tells its color
+SOLID = 0.6  # share of the lightest paper; what is darker even when closed is ink, not paper
+
+
+def paper_of(gray: NDArray[Any]) -> NDArray[Any]:
+    """Return the paper's tone under the lines of a drawing: thin dark things are filled.
+
+    Args:
+        gray: uint8 or uint16 (H, W).
+
+    Returns:
+        The same type and shape, nowhere darker than ``gray``.
+    """
+    paper = close_lines(gray, max(2, round(min(gray.shape) / 40)))
+    lightest = np.partition(paper.ravel(), -1 - paper.size // 20)[-1 - paper.size // 20]
+    tone: NDArray[Any] = np.maximum(paper, (lightest * SOLID).astype(paper.dtype))
+    return tone
+
+
+def line_layer(gray: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a drawing's lines alone: its tones as a share of its paper's, 255 where it is paper.
+
+    Args:
+        gray: uint8 or uint16 (H, W).
+    """
+    paper = np.maximum(paper_of(gray), 1).astype(np.float32)
+    lines: NDArray[np.uint8] = np.rint(gray / paper * np.float32(255)).astype(np.uint8)
+    return lines
+
+
+def lines_of(gray: NDArray[Any]) -> Mask:
+    """Return where a drawing has lines: clearly darker than the paper around them."""
+    paper = paper_of(gray).astype(np.float32)
+    lines: Mask = gray < paper * np.float32(1 - INK)
+    return lines
+
+
+def near_lines(gray: NDArray[Any]) -> Mask:
+    """Return where a drawing has lines, and the pixels around them that a painting blurs."""
+    lines = lines_of(gray).astype(np.uint8)
+    return extreme(lines, max(1, round(min(gray.shape) / 150)), np.maximum) > 0
+
+
+def find_regions(gray: NDArray[Any], *, gap: float = GAP) -> Labels:
+    """Cut a drawing into the regions that its lines enclose.
+
+    Args:
+        gray: uint8 or uint16 (H, W), dark lines on light paper.
+        gap: gaps in lines up to so wide, as a share of the short side, do not join regions.
+
+    Returns:
+        int32 (H, W), 0 up without holes in the numbering; lines belong to the region nearest.
+    """
+    factor = max(1, math.ceil(math.sqrt(gray.size / WORK_PIXELS)))
+    height, width = gray.shape
+    # The darkest pixel of a block stands for it, so that thin lines stay closed.
+    small = np.minimum.reduceat(gray, range(0, height, factor), axis=0)
+    small = np.minimum.reduceat(small, range(0, width, factor), axis=1)
+    labels = _segment(lines_of(small), radius=max(1, round(min(small.shape) * gap / 2)))
+    return labels.repeat(factor, axis=0)[:height].repeat(factor, axis=1)[:, :width]
+
+
+def _segment(lines: Mask, *, radius: int) -> Labels:
+    """Fill the white between lines with balls, the biggest first; see the module's docstring."""
+    labels = np.zeros(lines.shape, np.int32)
+    count = 0
+    first, largest = 0, radius
+    while True:
+        free = ~lines & (labels == 0)
+        centers = _eroded(free, radius)
+        parts, found = _parts(centers)
+        if found:
+            # Balls around the centers stay inside what is free, so none crosses a line.
+            owner, far = _nearest(np.where(centers, parts + count, 0))
+            reached = free & (far <= radius)
+            labels[reached] = owner[reached]
+            count += found
+        if radius == largest:
+            first = count
+        if radius == 0:
+            break
+        radius //= 2
+    keep = np.bincount(labels.ravel(), minlength=count + 1) >= max(4, labels.size * SPECK)
+    keep &= ~_corners(labels, count, first=first, largest=largest)
+    return _tidied(labels, keep)
+
+
+def _corners(labels: Labels, count: int, *, first: int, largest: int) -> Mask:
+    """Return which labels, 0..count, are corners of other regions that the first ball left over.
+
+    They are smaller than two of its squares, and no line lies between them and the other.
+    """
+    small = np.bincount(labels.ravel(), minlength=count + 1) < 8 * largest**2
+    small[: first + 1] = False
+    touching = np.zeros(count + 1, np.bool_)
+    for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
+        border = (one != other) & (one > 0) & (other > 0)
+        touching[one[border]] = True
+        touching[other[border]] = True
+    return small & touching
+
+
+def _eroded(free: Mask, radius: int) -> Mask:
+    """Return the centers of balls that fit into what is free; beyond the border all is free."""
+    if radius == 0:
+        return free
+    if free.all():
+        return free
+    _, far = _nearest((~free).astype(np.int32))
+    centers: Mask = far > radius
+    return centers
+
+
+def _parts(mask: Mask) -> tuple[Labels, int]:
+    """Give the connected parts of a mask numbers from 1; 0 is outside."""
+    if not mask.any():
+        return np.zeros(mask.shape, np.int32), 0
+    image = libvips.image_of(mask.astype(np.uint8) * np.uint8(255), interpretation="b-w")
+    labels = np.asarray(image.labelregions()).reshape(mask.shape)
+    names, compact = np.unique(labels[mask], return_inverse=True)
+    out = np.zeros(mask.shape, np.int32)
+    out[mask] = compact.astype(np.int32) + 1
+    return out, len(names)
+
+
+def _nearest(labels: Labels) -> tuple[Labels, NDArray[np.float32]]:
+    """Return for each pixel the label of the nearest one that has any, and how far that is."""
+    # libvips moves labels about as floats, which hold whole numbers up to 2^24.
+    image = libvips.image_of(labels.astype(np.float32), interpretation="b-w")
+    filled, more = image.fill_nearest(distance=True)
+    far = np.asarray(more["distance"]).reshape(labels.shape)
+    return np.rint(np.asarray(filled)).astype(np.int32).reshape(labels.shape), far
+
+
+def _tidied(labels: Labels, keep: Mask) -> Labels:
+    """Give lines, and labels that are not kept, to the nearest region; number from 0."""
+    keep[0] = False
+    if not keep.any():
+        return np.zeros_like(labels)
+    owner, _ = _nearest(np.where(keep[labels], labels, 0))
+    number = np.zeros(len(keep), np.int32)
+    number[keep] = np.arange(keep.sum())
+    return number[owner]
+
+
+def fill(rgb: NDArray[Any], labels: Labels, *, lines: Mask | None = None) -> NDArray[Any]:
+    """Give each region the median color of its pixels.
+
+    Args:
+        rgb: uint8 or uint16 (H, W, 3).
+        labels: (H, W), from :func:`find_regions`.
+        lines: pixels that do not count, unless a region has few others.
+
+    Returns:
+        The same type and shape; medians of each channel, in steps of 1/255.
+    """
+    count = int(labels.max()) + 1
+    codes = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+    inside = np.ones(labels.shape, np.bool_) if lines is None else ~lines
+    seen = np.bincount(labels[inside], minlength=count)
+    size = np.bincount(labels.ravel(), minlength=count)
+    inside |= (seen < ENOUGH * size)[labels]
+    names = labels[inside].astype(np.int64)
+    order = np.argsort(names, kind="stable")
+    ends = np.bincount(names, minlength=count).cumsum()
+    flat = np.empty((count, 3), np.uint8)
+    for channel in range(3):
+        values = codes[..., channel][inside][order]
+        ranked = np.lexsort((values, names[order]))
+        middles = (ends + np.concatenate([[0], ends[:-1]])) // 2
+        flat[:, channel] = values[ranked][middles]
+    wide = flat if rgb.dtype == np.uint8 else flat.astype(np.uint16) * np.uint16(257)
+    filled: NDArray[Any] = wide[labels]
+    return filled
+
+
+def flatten(gray: NDArray[Any], rgb: NDArray[Any]) -> NDArray[Any]:
+    """Return a colored drawing in flat colors, with its lines.
+
+    Args:
+        gray: uint8 or uint16 (H, W), the drawing.
+        rgb: (H, W, 3) of the same type, the same in color.
+
+    Returns:
+        The type and shape of ``rgb``: the regions' medians, multiplied by the lines.
+    """
+    filled = fill(rgb, find_regions(gray), lines=near_lines(gray))
+    share = line_layer(gray)[..., None] / np.float32(255)
+    flat: NDArray[Any] = np.rint(filled * share).astype(rgb.dtype)
+    return flat

@@ -1,0 +1,146 @@
+"""Tell photographs from line drawings by a few statistics of the gray picture.
+
+A drawing is thin dark lines on light, even paper. So its tones are few, nearly all of it is paper
+once the lines are closed, little of it is much darker than what surrounds it, and its tones lean to
+the light side. Seven such figures are weighed by logistic regression; three of them rule out
+drawings by themselves. How the weights were found and how often they are right is told in
+docs/experiments.md.
+
+White lines on black count as a photograph: models for line art expect dark lines, and a night sky
+looks the same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinct.drawing.morphology import close_lines
+
+Kind = Literal["photo", "lineart"]
+Floats = NDArray[np.float32]
+
+PIXELS = 98_304  # of the picture that is looked at, at most: 384 x 256
+SAMPLES = 4  # a side: what is averaged of each block of a large picture
+TONES = 32
+CLOSING = 20  # the radius that closes lines is this part of the short side
+DEEP = 0.25  # darker than the paper by this share of its tone: ink
+ALIKE = 0.12  # tones that differ by less are of the same paper
+LEAST_INK = 5e-4  # share of the picture; with less nothing is drawn
+LEAST_PAPER = 0.5  # darker is no paper
+MOST_SKEWNESS = -0.2  # tones that lean to the dark side, or to none
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is measured, on sRGB-encoded gray 0..1.
+
+    Attributes:
+        entropy: of the tones, in bits.
+        paper: median tone after the lines are closed.
+        ink: share of pixels clearly darker than the paper around them.
+        skewness: of the tones; negative when most are light and few are dark.
+        even: share of the closed picture whose tone is nearly the lightest.
+        calm: first quartile of the differences between neighbors: noise.
+        edges: their 95th percentile: lines.
+    """
+
+    entropy: float
+    paper: float
+    ink: float
+    skewness: float
+    even: float
+    calm: float
+    edges: float
+
+
+WEIGHTS = Figures(
+    entropy=-2.879,
+    paper=-4.092,
+    ink=-9.994,
+    skewness=-0.910,
+    even=5.035,
+    calm=43.157,
+    edges=12.001,
+)
+START = 4.347
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a picture is taken for.
+
+    Attributes:
+        kind: ``photo`` or ``lineart``.
+        confidence: 0.5 (as good as a guess) to 1.
+    """
+
+    kind: Kind
+    confidence: float
+
+
+def tell_kind(gray: NDArray[Any]) -> Verdict:
+    """Tell whether a picture is a photograph or a line drawing.
+
+    Args:
+        gray: uint8 or uint16 (H, W), sRGB-encoded.
+    """
+    found = measure(reduce(gray))
+    if found.ink < LEAST_INK or found.paper < LEAST_PAPER or found.skewness > MOST_SKEWNESS:
+        return Verdict("photo", 1.0)
+    score = START + sum(getattr(WEIGHTS, name) * value for name, value in vars(found).items())
+    likely = 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
+    return Verdict("lineart", likely) if likely > 0.5 else Verdict("photo", 1 - likely)
+
+
+def reduce(gray: NDArray[Any]) -> Floats:
+    """Make a picture small: at most PIXELS, each the mean of a few samples of a square block.
+
+    Args:
+        gray: uint8 or uint16 (H, W).
+
+    Returns:
+        float32 (h, w), 0..1.
+    """
+    height, width = gray.shape
+    factor = min(math.ceil(math.sqrt(height * width / PIXELS)), height, width)
+    rows, columns = height // factor, width // factor
+    blocks = gray[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    picks = range(0, factor, max(1, factor // SAMPLES))
+    total = np.zeros((rows, columns), np.float32)
+    for row in picks:
+        for column in picks:
+            total += blocks[:, row, :, column]
+    total /= np.float32(len(picks) ** 2 * np.iinfo(gray.dtype).max)
+    return total
+
+
+def measure(plane: Floats) -> Figures:
+    """Return the figures of a small picture.
+
+    Args:
+        plane: float32 (H, W), 0..1.
+    """
+    radius = max(2, round(min(plane.shape) / CLOSING))
+    closed = close_lines(plane, radius)
+    paper, lightest = np.quantile(closed[::2, ::2], (0.5, 0.95))  # every second pixel is enough
+    tones = np.bincount((plane * (TONES - 0.001)).astype(np.intp).ravel(), minlength=TONES)
+    shares = tones[tones > 0] / plane.size
+    apart = plane - plane.mean()
+    across = np.abs(np.diff(plane, axis=1))[: max(1, plane.shape[0] - 1)]
+    down = np.abs(np.diff(plane, axis=0))[:, : max(1, plane.shape[1] - 1)]
+    steps = across + down if across.shape == down.shape else np.zeros(1, np.float32)
+    calm, edges = np.quantile(steps[..., ::2], (0.25, 0.95))
+    return Figures(
+        entropy=float(-(shares * np.log2(shares)).sum()),
+        paper=float(paper),
+        ink=float((closed - plane > DEEP * paper).mean()),
+        skewness=float((apart**3).mean() / (apart.std() + 1e-3) ** 3),
+        even=float((closed > lightest - ALIKE).mean()),
+        calm=float(calm),
+        edges=float(edges),
+    )

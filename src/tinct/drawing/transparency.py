@@ -1,0 +1,58 @@
+"""Put line art without paper on white paper.
+
+Drawing programs save lines alone, clear where the paper would be. Whoever wants such a drawing
+colored wants the paper filled: it becomes an opaque picture. Pictures cut out of their background,
+photographs or drawings that are filled with white, keep their transparency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinct.drawing.kinds import tell_kind
+from tinct.photo import Photo
+
+MOST_INK = 0.5  # share of the picture that is opaque, at most
+LIGHTEST_INK = 0.75  # mean tone of what is opaque, at most: paper would be lighter
+
+
+def on_white(gray: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Return gray codes as they look on white.
+
+    Args:
+        gray: uint8 or uint16 (H, W), sRGB-encoded.
+        alpha: the same type and shape, 0 clear.
+    """
+    most = int(np.iinfo(gray.dtype).max)
+    wide = np.uint32 if gray.dtype == np.uint8 else np.uint64
+    share = alpha.astype(wide)
+    mixed = gray * share + most * (most - share)
+    return np.asarray((mixed + most // 2) // most, dtype=gray.dtype)
+
+
+def lay_on_paper(picture: Photo) -> Photo:
+    """Return an opened picture, on white paper if it is line art of which only the ink is opaque.
+
+    Args:
+        picture: from :mod:`tinct.photo`.
+
+    Returns:
+        The picture itself, or one without alpha.
+    """
+    if picture.alpha is None:
+        return picture
+    most = np.iinfo(picture.gray.dtype).max
+    share = float(picture.alpha.mean()) / most
+    if not 0 < share <= MOST_INK:
+        return picture
+    weighed = (picture.gray.astype(np.float32) * picture.alpha).mean(dtype=np.float64)
+    if float(weighed) / most**2 / share > LIGHTEST_INK:
+        return picture
+    shown = on_white(picture.gray, picture.alpha)
+    if tell_kind(shown).kind != "lineart":
+        return picture
+    return replace(picture, gray=shown, alpha=None)

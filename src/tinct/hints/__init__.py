@@ -1,0 +1,40 @@
+"""Colors that people give: points, strokes, pictures -> the hint planes that models take.
+
+Places are shares of the upright picture: x from 0 (left edge) to 1 (right edge), y from 0 (top) to
+1 (bottom), so that a hint means the same at every size. With ``unit="px"`` they are pixels of the
+full-size picture. Lengths (radius, width) are shares of its short side, or pixels.
+
+The rooms behind: ``values`` (the hints, and their planes), ``text`` and ``files`` read hints,
+``fields`` knows what may stand in them, ``pictures`` reads the pictures in them, ``color_text`` the
+colors; ``planes`` knows which cells a drawn thing covers.
+"""
+
+from __future__ import annotations
+
+from tinct.hints.files import read_hints
+from tinct.hints.text import parse_hint
+from tinct.hints.values import (
+    RADIUS,
+    BlurMap,
+    Hint,
+    KeepGray,
+    Layer,
+    Patch,
+    Point,
+    Stroke,
+    rasterize,
+)
+
+__all__ = [
+    "RADIUS",
+    "BlurMap",
+    "Hint",
+    "KeepGray",
+    "Layer",
+    "Patch",
+    "Point",
+    "Stroke",
+    "parse_hint",
+    "rasterize",
+    "read_hints",
+]

@@ -1,0 +1,1 @@
+"""Training data: folders and shards of pictures -> batches of squares, drawings and hints."""

@@ -1,0 +1,1 @@
+"""Runs and bundles compared: one report of tables, pictures and curves."""
