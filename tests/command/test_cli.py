@@ -22,7 +22,7 @@ from PIL import Image
 import tinct.train
 from made_pictures import line_drawing
 from tinct import errors
-from tinct.command import cli, options, terminal
+from tinct.command import cli, commands, options, terminal
 from tiny_models import A, B, make_bundle, make_copier
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
@@ -161,7 +161,7 @@ def test_mistakes_are_one_sentence_with_the_remedy(
 def test_a_missing_extra_says_how_to_get_it(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr(commands, "find_spec", lambda name: None if name == "torch" else object())
     words = ["train", "flagship-photo", "--data", "x", "--out", "y"]
     for command in (words, ["export", "x", "-o", "y"], ["report", "x", "--data", "y"]):
         assert cli.main(command) == 7
@@ -184,7 +184,7 @@ def make_wing(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[Any, ...], di
         calls.append((values, more))
         return Path("bundle")
 
-    monkeypatch.setattr(cli, "find_spec", lambda _: object())
+    monkeypatch.setattr(commands, "find_spec", lambda _: object())
     for name in ("train", "export"):
         room = types.SimpleNamespace(**{name: door})
         room_name = {"train": "trainer", "export": "export"}[name]

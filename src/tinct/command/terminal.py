@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tinct.errors import TinctError
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, TaskID
@@ -167,3 +169,8 @@ def write_drawing(drawing: RenderableType) -> None:
     from rich.console import Console
 
     Console(width=None if sys.stdout.isatty() else 200).print(drawing)
+
+
+def ended(error: TinctError) -> str:
+    """Return the sentence of an error as lines on a console end: without a full stop."""
+    return str(error).removesuffix(".")

@@ -1,0 +1,155 @@
+"""The command ``tinct colorize``: pictures, files, folders or a pipe.
+
+Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinct import __version__
+from tinct.command import options, terminal
+from tinct.command.terminal import ended
+from tinct.errors import PartialError, SaveError, UsageError
+
+if TYPE_CHECKING:
+    from tinct.batch import Result
+    from tinct.color_recipe import ColorRecipe, Keeper
+    from tinct.coloring.palette import Palette
+
+
+def colorize(given: argparse.Namespace) -> int:
+    """Color pictures."""
+    from tinct import batch, color_recipe
+    from tinct.colorizer import Colorizer
+    from tinct.plan import plan
+
+    recipe = _recipe(given)
+    assert recipe.model is not None
+    assert recipe.strength is not None
+    assert recipe.quality is not None
+    settings = batch.Settings(
+        hints=recipe.hints,
+        strength=recipe.strength,
+        quality=recipe.quality,
+        reference=_reference(given),
+        flat=given.flat,
+        layers=given.layers,
+        file_format=given.format,
+        overwrite=given.overwrite,
+        all_pages=given.all_pages,
+    )
+    jobs = plan(given.pictures, output=given.output, file_format=given.format)
+    if any(job.target is None for job in jobs):
+        _check_stdout(json=given.json)
+    if given.layers is not None:
+        _check_layers(given, count=len(jobs))
+    keeper = None
+    if given.save_recipe is not None:
+        named = None if given.save_recipe is True else given.save_recipe
+        keeper = color_recipe.Keeper(named, overwrite=given.overwrite)
+        keeper.check([(job.source, job.target) for job in jobs])
+    colorizer = Colorizer(recipe.model, device=given.device, threads=given.threads)
+    mismatch = recipe.mismatch(colorizer.bundle)
+    if mismatch:
+        terminal.complain(f"tinct: {given.recipe}: {mismatch}")
+    results: list[Result] = []
+    with terminal.progress("coloring", total=len(jobs)) as steps:
+        for colored in batch.color_all(jobs, colorizer=colorizer, settings=settings):
+            result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=recipe)
+            results.append(result)
+            _report(result, show=steps.show, json=given.json)
+            steps.step()
+    failed = [result.error for result in results if result.error]
+    if len(results) > 1 and failed:
+        raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
+    return failed[0].exit_code if failed else 0
+
+
+def _check_layers(given: argparse.Namespace, *, count: int) -> None:
+    """Raise UsageError or SaveError when layers cannot be written where they should."""
+    from tinct.atomic import check_target
+    from tinct.drawing.layers import check_layers
+
+    check_layers(given.layers)
+    if count > 1 or given.all_pages:
+        raise UsageError("one file of layers holds one picture; color the pictures one by one")
+    check_target(Path(given.layers), overwrite=given.overwrite)
+
+
+def _reference(given: argparse.Namespace) -> Palette | None:
+    """Return the palette of the reference, if there is one."""
+    if given.reference is None:
+        return None
+    if given.save_recipe is not None:
+        raise UsageError("a recipe cannot hold a reference; leave out --save-recipe")
+    from tinct.coloring.palette import read_palette
+
+    return read_palette(Path(given.reference))
+
+
+def _recipe(given: argparse.Namespace) -> ColorRecipe:
+    """Return what a recipe and the options beside it ask for."""
+    from tinct.color_recipe import ColorRecipe, read_recipe
+    from tinct.hints.files import read_file
+    from tinct.hints.text import parse_hint
+
+    recipe = read_recipe(given.recipe) if given.recipe else ColorRecipe()
+    files = [hint for name in given.hints for hint in read_file(Path(name))]
+    strengths = (given.strength, recipe.strength, options.STRENGTH)
+    return replace(
+        recipe,
+        hints=(*recipe.hints, *files, *map(parse_hint, given.hint)),
+        model=given.model or recipe.model or options.MODEL,
+        sha256=None if given.model else recipe.sha256,
+        strength=next(strength for strength in strengths if strength is not None),
+        quality=given.quality or recipe.quality or options.QUALITY,
+        version=__version__,
+    )
+
+
+def _kept(result: Result, *, keeper: Keeper, recipe: ColorRecipe) -> Result:
+    """Save the recipe of a picture that was colored; a failure becomes the picture's."""
+    if result.error is not None or result.size is None or result.bundle is None:
+        return result
+    width, height = result.size
+    recipe = recipe.of_bundle(result.bundle)
+    try:
+        keeper.save(recipe.in_shares(height, width), source=result.source, target=result.target)
+    except SaveError as error:
+        return replace(result, error=error)
+    return result
+
+
+def _check_stdout(*, json: bool) -> None:
+    """Raise UsageError when a picture cannot go to stdout."""
+    if json:
+        raise UsageError("a picture and --json cannot both go to stdout; give -o FILE")
+    if sys.stdout.isatty():
+        raise UsageError("the picture would fill the terminal with bytes; give -o FILE or > FILE")
+
+
+def _report(result: Result, *, show: Callable[[str], None], json: bool) -> None:
+    """Tell what became of one picture."""
+    if json:
+        terminal.write_json(result.as_dict())
+    if result.error is not None:
+        show(f"tinct: {_named(ended(result.error), result)}")
+        return
+    if not json:
+        for warning in result.warnings:
+            show(f"tinct: {_named(warning.removesuffix('.'), result)}")
+    if terminal.watched() and result.target is not None and result.size is not None:
+        width, height = result.size
+        how = f"{width} x {height}, {result.model}, {result.seconds:.1f} s"
+        show(f"{result.name} -> {result.target}  ({how})")
+
+
+def _named(text: str, result: Result) -> str:
+    """Return ``text`` with the picture's name in it, once."""
+    return text if result.name in text else f"{result.name}: {text}"

@@ -1,0 +1,207 @@
+"""The commands beside ``tinct colorize``, each a few lines over the Python API.
+
+Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tinct.command import terminal
+from tinct.command.terminal import ended
+from tinct.errors import MissingExtraError, UsageError
+
+MAIN_FIGURES = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
+
+
+def models(given: argparse.Namespace) -> int:
+    """List the models, or show a card."""
+    from tinct.bundle import find_bundle, survey
+
+    if given.name:
+        bundle = find_bundle(given.name)
+        if given.json:
+            terminal.write_json(bundle.manifest.as_dict())
+        else:
+            terminal.write(bundle.card.rstrip())
+        return 0
+    bundles, broken = survey()
+    if given.json:
+        for bundle in bundles:
+            named = {"name": bundle.name, "path": str(bundle.path)}
+            terminal.write_json({**bundle.manifest.as_dict(), **named})
+        for bad in broken:
+            terminal.write_json({"name": bad.name, "path": str(bad.path), "error": str(bad.error)})
+        return 0
+    if not bundles and not broken:
+        terminal.say("no models are installed; `tinct doctor` says where they are looked for")
+        return 0
+    terminal.write_table(
+        ("name", "task", "license", "size", "parameters", "figures"),
+        [
+            (
+                bundle.name,
+                bundle.manifest.task,
+                bundle.manifest.license,
+                _megabytes(bundle.model_path),
+                f"{bundle.manifest.parameters / 1e6:.2f} M",
+                _figures(bundle.manifest.metrics),
+            )
+            for bundle in bundles
+        ]
+        + [(bad.name, "", "", "", "", f"broken: {ended(bad.error)}") for bad in broken],
+    )
+    return 0
+
+
+def _megabytes(path: Path) -> str:
+    """Return the size of a file."""
+    try:
+        return f"{path.stat().st_size / 1e6:.1f} MB"
+    except OSError:
+        return "unknown"
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    """Return the figures that tell most as one line; all of them where it has none of these."""
+    told = {name: metrics[name] for name in MAIN_FIGURES if name in metrics} or metrics
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.3g}"
+        for name, value in told.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    )
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """Say what works on this computer."""
+    from tinct.command import doctor as room
+
+    report = room.examine()
+    if given.json:
+        terminal.write_json(report.as_dict())
+    else:
+        for line in report.lines():
+            terminal.write(line)
+    return 1 if report.problems else 0
+
+
+def evaluate(given: argparse.Namespace) -> int:
+    """Measure a model."""
+    from tinct.evaluation import evaluate as room
+
+    for target in (given.json, given.html):
+        if target:
+            room.check_output(target)
+    if given.html and len(given.hints) > 1:
+        raise UsageError("--html shows one number of hints; name one with --hints")
+    found = []
+    for hints in given.hints:
+        with terminal.counter("measuring") as count:
+            results = room.evaluate(
+                given.folder,
+                model=given.model,
+                hints=hints,
+                limit=given.limit,
+                quality=given.quality,
+                device=given.device,
+                threads=given.threads,
+                progress=count,
+            )
+        found.append(results)
+    several = len(found) > 1
+    terminal.write_drawing(room.hint_table(found) if several else room.table(found[0]))
+    if given.json:
+        room.write_json(found if several else found[0], given.json)
+    if given.html:
+        room.write_html(found[0], given.html)
+    for results in found:
+        results.raise_failures()
+    return 0
+
+
+def train(given: argparse.Namespace) -> int:
+    """Train a model."""
+    from tinct.train import recipes
+
+    if given.list:
+        for name in recipes.names():
+            purpose = (recipes.RECIPES[name].__doc__ or "").split("\n", maxsplit=1)[0]
+            terminal.write(f"{name:<24} {purpose}")
+        return 0
+    if not given.recipe:
+        raise UsageError("which recipe? `tinct train --list` names them")
+    if not (given.data and given.out):
+        raise UsageError("training needs --data FOLDER and --out RUN")
+    recipe = recipes.get(given.recipe, dict(given.set), size=given.size)
+    _need_train_extra()
+    from tinct.train import trainer
+
+    trainer.train(recipe, given.data, Path(given.out), resume=given.resume)
+    terminal.say(f"the run is in {given.out}; next: tinct export {given.out} -o FOLDER")
+    return 0
+
+
+def export(given: argparse.Namespace) -> int:
+    """Turn a run into a bundle."""
+    _need_train_extra()
+    from tinct.train.export import export as export_run
+
+    folder = export_run(
+        Path(given.run),
+        Path(given.output),
+        name=given.name,
+        overwrite=given.overwrite,
+        overrides=dict(given.set),
+    )
+    terminal.say(f"the model is in {folder}; use it with --model {folder}")
+    return 0
+
+
+def report(given: argparse.Namespace) -> int:
+    """Compare runs and models."""
+    from tinct.evaluation.evaluate import check_output
+
+    if not given.data:
+        raise UsageError("which pictures? --data FOLDER")
+    if given.pictures and not given.markdown:
+        raise UsageError("--pictures belongs to --markdown FILE")
+    _need_train_extra()
+    from tinct.train.report import page
+    from tinct.train.report import report as room
+
+    for target in (given.json, given.html, given.markdown):
+        if target:
+            check_output(target)
+    if given.markdown:
+        page.check_markdown(Path(given.markdown))
+    with terminal.counter("measuring") as count:
+        found = room.compare(
+            given.models, given.data, show=given.show, limit=given.limit, progress=count
+        )
+    for title, heads, rows in page.texts(found):
+        terminal.write(title)
+        terminal.write_table(heads, rows)
+    if given.json:
+        page.write_json(found, Path(given.json))
+    if given.html:
+        page.write_html(found, Path(given.html))
+    if given.markdown:
+        target = Path(given.markdown)
+        pictures = Path(given.pictures) if given.pictures else target.with_suffix("")
+        page.write_markdown(found, target, pictures)
+    return 0
+
+
+def _need_train_extra() -> None:
+    """Raise MissingExtraError when a library for training is missing."""
+    from tinct.command.doctor import EXTRAS
+
+    missing = [name for name in EXTRAS["train"] if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"training needs {', '.join(missing)}: pip install 'tinct[train]' "
+            "(from a checkout: pip install '.[train]')"
+        )
