@@ -153,7 +153,9 @@ def test_strength_changes_chroma_only() -> None:
         lab_of(paint_drawing(drawing, lab, seen, strength=s)) for s in (1.0, 0.5, 0.0)
     )
     assert np.abs(one[..., 0] - none[..., 0]).mean() < 0.35
-    assert np.abs(none[..., 1:]).max() < 0.1
+    # Gray; processors differ in the last bit, and a channel may round to the code beside.
+    assert np.abs(none[..., 1:]).mean() < 0.01
+    assert np.abs(none[..., 1:]).max() < 1
     bright = one[..., 0] > 20
     ratio = np.hypot(*half[bright].T[1:]).mean() / np.hypot(*one[bright].T[1:]).mean()
     assert ratio == pytest.approx(0.5, abs=0.02)
