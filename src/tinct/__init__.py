@@ -1,4 +1,4 @@
-"""Color black-and-white photographs, with their exact lightness kept.
+"""Color black-and-white photographs, with their exact lightness kept, and line drawings.
 
 ``tinct.colorize(picture)`` colors one picture; ``tinct.Colorizer()`` is the reusable form.
 Importing tinct imports nothing heavy: a room is entered when one of its names is first used.

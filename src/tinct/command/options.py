@@ -41,7 +41,8 @@ MAIN_HELP = """\
 usage: tinct PICTURE... [-o FILE|FOLDER] [--strength S] [--hint X,Y=COLOR] ...
        tinct COMMAND ...
 
-Color black-and-white photographs: offline, at full size, with the exact lightness kept.
+Color black-and-white photographs and line drawings: offline, at full size; photographs
+keep their exact lightness, drawings their lines.
 
   tinct photo.jpg                     write photo.color.jpg beside it
   tinct *.jpg -o colored/             color several pictures, or a whole folder
