@@ -70,6 +70,11 @@ class Stage:
         if self.schedule not in SCHEDULES:
             raise UsageError(f"The schedule must be {', '.join(SCHEDULES)}, not {self.schedule!r}.")
 
+    def plays(self, player: str, step: int) -> bool:
+        """Return whether it is a player's turn at a step."""
+        every = self.turns.get(player, 1)
+        return every > 0 and step % every == 0
+
 
 @dataclass(frozen=True)
 class DataRecipe:

@@ -211,8 +211,7 @@ class Trainer:
         """Let every player take one step; return the loss terms and gradient norms as numbers."""
         told: dict[str, float] = {}
         for player in self.task.players():
-            turn = stage.turns.get(player.name, 1)
-            if not turn or self.step % turn:
+            if not stage.plays(player.name, self.step):
                 continue
             optimizer = self.stepping[player.name]
             for group in optimizer.param_groups:

@@ -93,7 +93,7 @@ def test_overfits_one_batch(name: str, pictures: Path) -> None:
     for step in range(120):
         for player in task.players():
             optimizer = optimizers[player.name]
-            if step % stage.turns.get(player.name, 1):
+            if not stage.plays(player.name, step):
                 continue
             for group in optimizer.param_groups:
                 group["lr"] = stage.lr * stage.lr_scale.get(group["name"], 1.0)

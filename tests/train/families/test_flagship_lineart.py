@@ -112,15 +112,17 @@ def test_every_nth_picture_is_judged() -> None:
 
 def test_the_critic_plays_only_where_a_stage_lets_it() -> None:
     torch.manual_seed(0)
-    recipe = recipes.get("flagship-lineart", {"model.critic": "4"}, size="nano")
+    recipe = NANO
     task = build_task(recipe)
     assert isinstance(task, PaintingTask)
     assert [player.name for player in task.players()] == ["net", "critic"]
-    assert [player.name for player in build_task(NANO).players()] == ["net"]
+    alone = recipes.get("flagship-lineart", {"model.critic": "0"}, size="nano")
+    assert [player.name for player in build_task(alone).players()] == ["net"]
     pictures = batch(side=64)
     prepare_stage(task, recipe.stages[0])
     assert "adversarial" not in task.loss("net", pictures)
-    prepare_stage(task, dataclasses.replace(recipe.stages[0], terms={"adversarial": 0.5}))
+    only_that = {"adversarial": 0.5}
+    prepare_stage(task, dataclasses.replace(recipe.stages[0], terms=only_that))
     assert list(task.loss("net", pictures)) == ["lightness", "ab", "bins", "adversarial"]
     terms = task.loss("critic", pictures)
     torch.stack(list(terms.values())).sum().backward()
@@ -155,8 +157,8 @@ def test_a_critic_that_learns_tells_truth_from_flat_brown() -> None:
 
 def test_a_player_whose_turn_never_comes(pictures: Path, tmp_path: Path) -> None:
     """The critic's weights stay as they began where its turns are 0."""
-    chosen = {"model.critic": "4", "stages.0.turns.critic": "0", "stages.1.turns.critic": "0"}
-    recipe = recipes.get("flagship-lineart", {**chosen, "stages.0.steps": "3"}, size="nano")
+    chosen = {"stages.1.turns.critic": "0", "stages.1.steps": "3", "stages.0.steps": "3"}
+    recipe = recipes.get("flagship-lineart", chosen, size="nano")
     train(recipe, [pictures], tmp_path / "run")
     state = RunDir(tmp_path / "run").load()
     torch.manual_seed(recipe.seed)
