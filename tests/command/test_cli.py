@@ -689,6 +689,7 @@ def test_evaluate_with_several_numbers_of_hints(
     assert cli.main([*words, "--json", str(results)]) == 0
     lines = capsys.readouterr().out.splitlines()
     held = json.loads(results.read_text("utf-8"))
+    assert re.sub(r"[^a-z0-9/']", "", "".join(lines)).count("colorfulness/truth's") == 1
     assert held["schema"] == "tinct.evaluations/1"
     assert [part["settings"]["hints"] for part in held["evaluations"]] == [0, 2, 9]
     for part in held["evaluations"]:

@@ -54,19 +54,15 @@ def hint_table(evaluations: Sequence[Results]) -> Table:
     first = evaluations[0]
     name = first.model["name"] if first.model else first.system
     drawn = Table(title=Text(f"{name} on {first.folder}: n = {first.n}"))
-    shown = [
-        figure
-        for figure in FIGURES
-        if figure.key in AGAINST_HINTS
-        and any(part.rows.get("ours", {}).get(figure.key) is not None for part in evaluations)
-    ]
     drawn.add_column("hints", justify="right", style="bold")
-    before = ""
-    for figure in shown:
-        # "... / gray's" only makes sense beside the figure that it is a share of.
-        label = figure.label.replace("...", before) if "..." in figure.label else figure.label
-        before = label if "..." not in figure.label else before
-        drawn.add_column(Text(label), justify="right")
+    shown, whole = [], ""
+    for figure in FIGURES:
+        # "... / gray's" goes on from the last figure that stands for itself.
+        whole = whole if figure.label.startswith("...") else figure.label
+        known = any(part.rows.get("ours", {}).get(figure.key) is not None for part in evaluations)
+        if figure.key in AGAINST_HINTS and known:
+            shown.append(figure)
+            drawn.add_column(Text(figure.label.replace("...", whole)), justify="right")
     for part in evaluations:
         values = [part.rows.get("ours", {}).get(figure.key) for figure in shown]
         cells = [
