@@ -149,6 +149,7 @@ def flagship_lineart(size: Size) -> Recipe:
             smallest_crop=0.5,
         ),
         optimizer=Optimizer(ema=0.995),
+        sizes=(128, 160, 256),
     )
     if size != "nano":
         return recipe
