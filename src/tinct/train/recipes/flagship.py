@@ -100,6 +100,7 @@ def flagship_photo(size: Size) -> Recipe:
         model=Flagship(),
         stages=_STAGES[size],
         size=size,
+        data=DataRecipe(hints="mixed", most_hints=50),
     )
     if size != "nano":
         return recipe
