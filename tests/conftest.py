@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from PIL import Image
 
 from tinct.bundle import Bundle
 from tiny_models import make_bundle
@@ -38,3 +39,19 @@ def no_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TINCT_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("tinct.bundle.shipped_folder", lambda: tmp_path / "shipped")
     return tmp_path / "home" / "models"
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """A folder with a gray JPEG, a gray PNG, a text file, an earlier result and a folder inside."""
+    folder = tmp_path / "album"
+    (folder / "inner").mkdir(parents=True)
+    gray = Image.linear_gradient("L").resize((40, 30))
+    gray.save(folder / "b.jpg")
+    gray.save(folder / "a.PNG")
+    gray.save(folder / "b.color.jpg")
+    gray.save(folder / "scan.color.page2.tif")
+    gray.save(folder / ".hidden.jpg")
+    gray.save(folder / "inner" / "c.jpg")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder

@@ -5,26 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from tinct.errors import PictureError, SaveError, UsageError
 from tinct.plan import Job, gather, plan
-
-
-@pytest.fixture
-def album(tmp_path: Path) -> Path:
-    """A folder with a gray JPEG, a gray PNG, a text file, an earlier result and a folder inside."""
-    folder = tmp_path / "album"
-    (folder / "inner").mkdir(parents=True)
-    gray = Image.linear_gradient("L").resize((40, 30))
-    gray.save(folder / "b.jpg")
-    gray.save(folder / "a.PNG")
-    gray.save(folder / "b.color.jpg")
-    gray.save(folder / "scan.color.page2.tif")
-    gray.save(folder / ".hidden.jpg")
-    gray.save(folder / "inner" / "c.jpg")
-    (folder / "notes.txt").write_text("not a picture")
-    return folder
 
 
 def names(jobs: list[Job]) -> list[tuple[str, str]]:
