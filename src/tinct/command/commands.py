@@ -139,7 +139,14 @@ def train(given: argparse.Namespace) -> int:
     _need_train_extra()
     from tinct.train import trainer
 
-    trainer.train(recipe, given.data, Path(given.out), resume=given.resume)
+    trainer.train(
+        recipe,
+        given.data,
+        Path(given.out),
+        resume=given.resume,
+        start=Path(given.start) if given.start else None,
+        new=given.new,
+    )
     terminal.say(f"the run is in {given.out}; next: tinct export {given.out} -o FOLDER")
     return 0
 

@@ -288,7 +288,8 @@ examples:
   tinct train --list
   tinct train flagship-photo --size nano --data pictures --out runs/first
   tinct train flagship-photo --data a --data b --out runs/big --set stages.0.steps=9000
-  tinct train flagship-photo --data a --data b --out runs/big --resume""",
+  tinct train flagship-photo --data a --data b --out runs/big --resume
+  tinct train flagship-photo --data a --data b --out runs/more --from photo""",
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="one that --list names")
     parser.add_argument("--list", action="store_true", help="list the recipes")
@@ -315,6 +316,19 @@ examples:
         help="change one value of the recipe; may be repeated",
     )
     parser.add_argument("--resume", action="store_true", help="go on where RUN stopped")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="begin with the weights of a run or a model, by folder or name",
+    )
+    parser.add_argument(
+        "--new",
+        action="append",
+        default=[],
+        metavar="PART",
+        help="a part of the network that MODEL does not have, such as net.more8; may be repeated",
+    )
     return parser
 
 

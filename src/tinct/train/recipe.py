@@ -160,7 +160,8 @@ class Recipe:
         data: how folders become batches.
         optimizer: AdamW, clipping, averaging.
         seed: of everything random.
-        precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
+        precision: ``32-true``, ``bf16-mixed``, ``16-mixed``, or ``auto``: bfloat16 where the GPU or
+            the processor multiplies matrices in it (AMX), else ``32-true``.
         sizes: working sizes the exported bundle offers: short side in pixels for fast, balanced,
             best.
         multiple_of: sides of the exported network's input are multiples of this.

@@ -11,7 +11,8 @@ import importlib
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,10 +23,11 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from tinct.errors import TrainingError
-from tinct.train.data.pictures import Pictures, stage_batches, to_batch
+from tinct.train.data.pictures import Pictures, RawBatch, stage_batches, to_batch
 from tinct.train.optimization import (
     Average,
     build_optimizers,
+    choose_precision,
     learning_rate,
     only,
     prepare_stage,
@@ -34,6 +36,7 @@ from tinct.train.recipe import Recipe, Stage
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch, Task
 from tinct.train.validation import Watch, look
+from tinct.train.warm_start import warm_start
 
 LOG_EVERY = 50
 
@@ -46,9 +49,9 @@ class Turn(nn.Module):
         self.task = task
         self.module = task.module
 
-    def forward(self, player: str, batch: Batch) -> dict[str, Tensor]:
-        """Return the player's loss terms."""
-        return self.task.loss(player, batch)
+    def forward(self, player: str, take: Callable[[], Batch]) -> dict[str, Tensor]:
+        """Return the player's loss terms; ``take()`` gives the batch, which Fabric leaves as it is."""
+        return self.task.loss(player, take())
 
 
 def build_task(recipe: Recipe) -> Task:
@@ -65,12 +68,22 @@ class Trainer:
         data: folders, each perhaps with ``=WEIGHT``.
         out: the run's folder.
         resume: go on where the run in ``out`` stopped.
+        start: a run or a bundle whose weights a new run begins with.
+        new: parts of the network that ``start`` does not have.
     """
 
     def __init__(
-        self, recipe: Recipe, *, data: Sequence[str | Path], out: Path, resume: bool
+        self,
+        recipe: Recipe,
+        *,
+        data: Sequence[str | Path],
+        out: Path,
+        resume: bool = False,
+        start: Path | None = None,
+        new: Sequence[str] = (),
     ) -> None:
         self.recipe = recipe
+        self.precision = precision = choose_precision(recipe.precision)
         # One process unless torchrun says otherwise.
         world = int(os.environ.get("WORLD_SIZE", "1"))
         local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
@@ -79,9 +92,10 @@ class Trainer:
             devices=local,
             num_nodes=world // local,
             strategy=DDPStrategy(find_unused_parameters=True) if world > 1 else "auto",
-            precision=cast(Any, recipe.precision),
+            precision=cast(Any, self.precision),
         )
         self.fabric.launch()
+        self.fabric.print(f"training in {self.precision} on {self.fabric.device}", flush=True)
         torch.manual_seed(recipe.seed)
         self.pictures = Pictures(data, recipe=recipe.data, seed=recipe.seed)
         self.run = RunDir(out)
@@ -104,6 +118,10 @@ class Trainer:
         if world > 1 and self.fabric.device.type == "cuda":
             convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
             convert(self.task.module)
+        if start is not None and not resume:
+            first = self._batch(self.pictures.batch(0, 0, size=recipe.stages[0].size, count=32))
+            for line in warm_start(self.task, start, new=new, pictures=first):
+                self.fabric.print(line, flush=True)
         self.average = Average(self.task.module, recipe.optimizer.ema)
         self.optimizers = build_optimizers(self.task, recipe)
         self.stage_number, self.step, self.total, self.seen = 0, 0, 0, 0
@@ -117,6 +135,17 @@ class Trainer:
         self.stepping = dict(zip(self.optimizers, players, strict=True))
         self.writer = (
             SummaryWriter(str(out / "tensorboard")) if self.fabric.is_global_zero else None
+        )
+
+    def _batch(self, raw: RawBatch) -> Batch:
+        """Return a batch of the training on the device."""
+        return to_batch(
+            raw,
+            device=self.fabric.device,
+            task=self.recipe.task,
+            degraded=self.recipe.data.degraded,
+            penciled=self.recipe.data.penciled,
+            training=True,
         )
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -179,14 +208,7 @@ class Trainer:
         )
         for raw in batches:
             torch.manual_seed(hash((self.recipe.seed, self.stage_number, self.step)) & 0x7FFFFFFF)
-            batch = to_batch(
-                raw,
-                device=self.fabric.device,
-                task=self.recipe.task,
-                degraded=self.recipe.data.degraded,
-                penciled=self.recipe.data.penciled,
-                training=True,
-            )
+            batch = self._batch(raw)
             lr = learning_rate(stage, self.step)
             for name, value in self._turns(stage, batch, lr).items():
                 sums.setdefault(name, []).append(value)
@@ -229,7 +251,7 @@ class Trainer:
                 )
                 told[f"{player.name}.gradient"] = float(cast(Tensor, norm))
             # In 16-bit precision a gradient may overflow: the loss scale shrinks, no step is taken.
-            half = self.recipe.precision == "16-mixed"
+            half = self.precision == "16-mixed"
             if not all(math.isfinite(v) for v in (terms if half else told).values()):
                 raise TrainingError(
                     f"The loss is not finite at step {self.total} ({told}); start a new run with "
@@ -245,7 +267,7 @@ class Trainer:
         parts = stage.accumulate
         for part in range(parts):
             with self.fabric.no_backward_sync(self.turn, enabled=part < parts - 1):
-                terms = self.turn(player, batch.every(part, parts))
+                terms = self.turn(player, partial(batch.every, part, parts))
                 loss = torch.stack(list(terms.values())).sum() / parts
                 self.fabric.backward(loss)
             for name, value in terms.items():
@@ -325,7 +347,15 @@ def _means(sums: dict[str, list[float]]) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in sums.items()}
 
 
-def train(recipe: Recipe, data: Sequence[str | Path], out: Path, *, resume: bool = False) -> None:
+def train(
+    recipe: Recipe,
+    data: Sequence[str | Path],
+    out: Path,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+    new: Sequence[str] = (),
+) -> None:
     """Train a recipe.
 
     Args:
@@ -333,10 +363,13 @@ def train(recipe: Recipe, data: Sequence[str | Path], out: Path, *, resume: bool
         data: folders of color pictures, each perhaps with ``=WEIGHT``.
         out: the run's folder, see :mod:`tinct.train.rundir`.
         resume: go on where the run in ``out`` stopped.
+        start: a run or a bundle whose weights a new run begins with, see
+            :func:`tinct.train.warm_start.warm_start`; nothing to a run that is resumed.
+        new: beginnings of the names of weights that ``start`` does not have.
 
     Raises:
-        TrainingError: a folder is missing or empty, the run exists already, the loss is not finite,
-            or training collapsed.
+        TrainingError: a folder is missing or empty, the run exists already, the weights of ``start``
+            do not fit, the loss is not finite, or training collapsed.
         UsageError: the recipe is wrong.
     """
-    Trainer(recipe, data=data, out=out, resume=resume).fit()
+    Trainer(recipe, data=data, out=out, resume=resume, start=start, new=new).fit()

@@ -234,7 +234,7 @@ def to_batch(
         if degraded:
             luma = paper.scan(luma, share=degraded, seeds=raw.seeds)
     elif degraded:
-        luma = degrade.age(lightness, share=degraded, seeds=raw.seeds)
+        luma = degrade.age(rgb, lightness, share=degraded, seeds=raw.seeds)
     return Batch(
         luma=luma,
         lightness=lightness,

@@ -14,6 +14,7 @@ References:
     [3] R. Zhang, P. Isola, A. A. Efros: Colorful Image Colorization, ECCV 2016.
     [4] R. Zhang et al.: Real-Time User-Guided Image Colorization with Learned Deep Priors, SIGGRAPH
         2017.
+    [5] K. He, J. Sun, X. Tang: Guided Image Filtering, ECCV 2010.
 """
 
 from __future__ import annotations
@@ -24,22 +25,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinct.color import ab_bins, lightness_to_gray
+from tinct.color import ab_bins, lab_to_rgb, lightness_to_gray
 from tinct.train.nets import backbones
 from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
+from tinct.train.nets.perceptual import Perceptual
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player
 
 AB_LIMIT = 110.0
 MULTIPLE_OF = 32
+FAINTEST = 0.04  # range of sRGB codes; fainter pictures are not spread over the whole range
 EARLY_BLOCKS = 3  # conv_stem, bn1 and blocks 0..2: strides 2 to 8
 
 
 class Attention(nn.Module):
     """Let every place look at every other: one pre-norm transformer block.
 
-    A depthwise convolution tells positions, so that any size will do.
+    A depthwise convolution tells positions, so that any size will do. A new block changes nothing:
+    it can be added to a trained network.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -53,8 +57,9 @@ class Attention(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(channels, channels * 2), nn.GELU(), nn.Linear(channels * 2, channels)
         )
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for last in (self.position, self.out, self.mlp[2]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
@@ -103,10 +108,64 @@ def pool_hints(hint: Tensor, stride: int) -> Tensor:
     return torch.cat([mean / AB_LIMIT, (share > 0).to(mean.dtype)], dim=1)
 
 
+def stretch(gray: Tensor) -> tuple[Tensor, Tensor]:
+    """Undo fading: spread the tones of each picture over the whole range.
+
+    The darkest and the lightest hundredth of cells of 4 x 4 pixels (which grain hardly moves) become
+    0.03 and 0.97, so what the network sees does not depend on how a print has faded or how a scan
+    was exposed.
+
+    Args:
+        gray: float (N, 1, H, W), sRGB codes 0..1; H and W are multiples of 4.
+
+    Returns:
+        The spread codes, the same shape, -0.2..1.2; and how much there is to see, (N, 1, 1, 1): 0
+        for a flat picture, 1 from a range of 0.02 on.
+    """
+    cells = F.avg_pool2d(gray, 4).flatten(1)
+    count = cells.shape[1] // 100 + 1
+    low = cells.topk(count, dim=1, largest=False).values[:, -1:]
+    high = cells.topk(count, dim=1).values[:, -1:]
+    span = (high - low)[:, :, None, None]
+    spread = 0.03 + 0.94 * (gray - low[:, :, None, None]) / span.clamp(min=FAINTEST)
+    return spread.clamp(-0.2, 1.2), (span / 0.02).clamp(max=1)
+
+
+def box_mean(x: Tensor, radius: int) -> Tensor:
+    """Average over squares of side ``2 radius + 1``, cut off at the borders."""
+    side = 2 * radius + 1
+    down = F.avg_pool2d(x, (side, 1), 1, (radius, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, side), 1, (0, radius), count_include_pad=False)
+
+
+def guided_filter(guide: Tensor, x: Tensor, *, radius: int, smoothness: float) -> Tensor:
+    """Smooth maps inside the regions of a guide, but not over its edges [5].
+
+    In every square each map is taken for a linear function of the guide; what all squares say of a
+    place is averaged. It is linear in ``x``: to filter features before a 1x1 convolution is to filter
+    all that it makes of them, such as the logits of the bins, and costs less.
+
+    Args:
+        guide: (N, 1, H, W).
+        x: (N, C, H, W).
+        radius: of the squares, in places.
+        smoothness: variance of the guide up to which a square counts as one region.
+
+    Returns:
+        (N, C, H, W).
+    """
+    mean_guide, mean_x = box_mean(guide, radius), box_mean(x, radius)
+    variance = box_mean(guide * guide, radius) - mean_guide * mean_guide
+    slope = (box_mean(guide * x, radius) - mean_guide * mean_x) / (variance + smoothness)
+    offset = mean_x - slope * mean_guide
+    return box_mean(slope, radius) * guide + box_mean(offset, radius)
+
+
 class FlagshipNet(nn.Module):
     """``net(luma, hint) -> {"ab": (N, 2, H/2, W/2), "bins": (N, K, H/4, W/4)}``.
 
     H and W are multiples of 32.
+    The features behind both heads are smoothed along the regions of the picture.
     ``ab`` joins the two heads: ``gain * ((1 - s) * regressed + s * annealed mean of the bins)``.
     """
 
@@ -114,6 +173,7 @@ class FlagshipNet(nn.Module):
 
     def __init__(self, settings: Flagship) -> None:
         super().__init__()
+        self.settings = settings
         encoder: Any = backbones.encoder(settings.encoder, pretrained=settings.pretrained)
         self.encoder = encoder
         c2, c4, c8, c16, c32 = encoder.feature_info.channels()
@@ -126,6 +186,8 @@ class FlagshipNet(nn.Module):
             ConvNormAct(w16 + c16 + 4, w16), Attention(w16, settings.heads), ConvNormAct(w16, w16)
         )
         self.mix8 = nn.Sequential(ConvNormAct(w8 + c8 + 4, w8), ConvNormAct(w8, w8))
+        self.more16 = nn.Sequential(*(Attention(w16, settings.heads) for _ in range(settings.more16)))
+        self.more8 = nn.Sequential(*(Attention(w8, settings.heads) for _ in range(settings.more8)))
         self.mix4 = ConvNormAct(w4 + c4 + 4, w4)
         self.mix2 = ConvNormAct(w2 + c2 + 4, w2)
         self.to_bins = nn.Conv2d(w4, len(bins), 1)
@@ -140,15 +202,31 @@ class FlagshipNet(nn.Module):
         """Choose how the two heads become one: temperature, the bins' share, gain on chroma."""
         self.join.copy_(torch.tensor([temperature, share, gain]))
 
+    def codes(self, luma: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Return the sRGB codes 0..1 that the network looks at, and how much there is to see."""
+        gray = lightness_to_gray(luma)
+        return stretch(gray) if self.settings.stretched else (gray, 1.0)
+
     def decode(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, C, H/2, W/2) and the bins' logits (N, K, H/4, W/4)."""
         # Pretrained encoders expect sRGB, normalized to about -1..1.
-        gray = lightness_to_gray(luma) * 2 - 1
+        gray = self.codes(luma)[0] * 2 - 1
         f2, f4, f8, f16, f32 = self.encoder(gray.expand(-1, 3, -1, -1))
         x = self.bottom(torch.cat([f32, pool_hints(hint, 32)], dim=1))
         x = self.mix16(torch.cat([self.up16(x), f16, pool_hints(hint, 16)], dim=1))
+        x = self.more16(x)
         x = self.mix8(torch.cat([self.up8(x), f8, pool_hints(hint, 8)], dim=1))
+        x = self.more8(x)
         x = self.mix4(torch.cat([self.up4(x), f4, pool_hints(hint, 4)], dim=1))
+        if self.settings.coherence:
+            guide = F.avg_pool2d(gray, 4)
+            with torch.autocast(x.device.type, enabled=False):  # small differences of large sums
+                x = guided_filter(
+                    guide.float(),
+                    x.float(),
+                    radius=self.settings.coherence,
+                    smoothness=self.settings.smoothness,
+                )
         bins = self.to_bins(x)
         return self.mix2(torch.cat([self.up2(x), f2, pool_hints(hint, 2)], dim=1)), bins
 
@@ -160,7 +238,8 @@ class FlagshipNet(nn.Module):
     def annealed_mean(self, bins: Tensor, temperature: Tensor | float) -> Tensor:
         """Decode logits (N, K, h, w) to ab (N, 2, h, w) by the annealed mean [3]; 1 is the mean."""
         shares = (bins / temperature).softmax(dim=1)
-        return F.conv2d(shares, self.bin_centers.t()[:, :, None, None])
+        with torch.autocast(bins.device.type, enabled=False):
+            return F.conv2d(shares.float(), self.bin_centers.t()[:, :, None, None])
 
     def joined(
         self,
@@ -187,7 +266,15 @@ class FlagshipNet(nn.Module):
         regressed, bins = self.heads(luma, hint)
         temperature, share, gain = self.join.unbind()
         found = self.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
+        if self.predicts == "ab":
+            found = found * self.codes(luma)[1]
         return {self.predicts: found, "bins": bins}
+
+
+def _quarter(*maps: Tensor) -> tuple[Tensor, ...]:
+    """Return every second row and column of maps, beginning at random, to save time."""
+    row, column = torch.randint(2, (2,)).tolist()
+    return tuple(plane[:, :, row::2, column::2] for plane in maps)
 
 
 class FlagshipTask:
@@ -199,6 +286,7 @@ class FlagshipTask:
     def __init__(self, recipe: Recipe) -> None:
         self.settings: Flagship = recipe.model
         self.net = self.build_net(recipe.model)
+        self.perceptual = Perceptual(self.settings.judge)
         # The running share of each bin in the truth: what "rare" means.
         self.module = nn.ModuleDict({"net": self.net})
         count = len(self.net.bin_centers)
@@ -233,20 +321,44 @@ class FlagshipTask:
         return parts
 
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (one player)
-        """Return the weighted terms ``ab`` and ``bins``."""
+        """Return the weighted terms ``ab`` and ``bins``.
+
+        Where the stage asks for them, ``joined`` and ``perceptual`` as well: the distance of the two
+        heads' join, and that of the picture as a trained network sees it.
+        """
         s = self.settings
         regressed, bins = self.net.heads(batch.luma, batch.hint)
         # Huber in units of 20: squared for small errors, so that it seeks the mean; linear for
         # large ones.
+        regressed, bins = regressed.float(), bins.float()
         truth = F.avg_pool2d(batch.ab, 2)
         chroma = truth.norm(dim=1, keepdim=True)
         weight = 1 + s.chroma_weight * chroma.clamp(max=60) / 60
-        error = F.smooth_l1_loss(regressed.float() / 20, truth / 20, reduction="none")
-        ab_term = (weight * error).mean()
-        return {
-            "ab": s.ab_weight * ab_term,
-            "bins": s.bins_weight * self._bins_term(bins.float(), F.avg_pool2d(batch.ab, 4)),
+        error = F.smooth_l1_loss(regressed / 20, truth / 20, reduction="none")
+        terms = {
+            "ab": s.ab_weight * (weight * error).mean(),
+            "bins": s.bins_weight * self._bins_term(*_quarter(bins, F.avg_pool2d(batch.ab, 4))),
         }
+        joined = self.net.joined(
+            regressed, bins, temperature=s.temperature, share=s.bins_share, gain=1.0
+        )
+        if factor := self.term("joined"):
+            # Distance, not its square: a choice costs no more than a compromise.
+            distance = (joined - truth).square().sum(dim=1).add(1.0).sqrt() / 20
+            terms["joined"] = factor * distance.mean()
+        if factor := self.term("perceptual"):
+            # Color has half the size: so has the picture that is looked at.
+            lightness = F.avg_pool2d(batch.lightness, 2)[:: s.judged]
+            made, true = (
+                lab_to_rgb(torch.cat([lightness, ab[:: s.judged]], dim=1), axis=1).clamp(0, 1)
+                for ab in (joined, truth)
+            )
+            terms["perceptual"] = factor * self.perceptual(made, true)
+        return terms
+
+    def term(self, name: str) -> float:
+        """Return the factor of an extra term in the present stage."""
+        return 0.0 if self.stage is None else self.stage.terms.get(name, 0.0)
 
     def rare_weights(self) -> Tensor:
         """Return how much each bin counts, (K,), 1 on average over the truth."""
@@ -271,14 +383,17 @@ class FlagshipTask:
     def _bins_term(self, bins: Tensor, truth: Tensor) -> Tensor:
         """Return the cross entropy against softly encoded bins, rare colors counting more [3]."""
         s = self.settings
-        places = truth.permute(0, 2, 3, 1).reshape(-1, 2)
-        distance = torch.cdist(places, self.net.bin_centers)
-        soft = (-(distance**2) / (2 * s.bin_sigma**2)).softmax(dim=1)
-        if self.module.training:
-            self.prior.lerp_(soft.mean(dim=0).detach(), 0.01)
-        rare = self.rare_weights()
-        logs = bins.permute(0, 2, 3, 1).reshape(-1, bins.shape[1]).log_softmax(dim=1)
-        return -((soft @ rare) * (soft * logs).sum(dim=1)).mean()
+        with torch.no_grad(), torch.autocast(bins.device.type, enabled=False):
+            places = truth.permute(0, 2, 3, 1).reshape(-1, 2)
+            centers = self.net.bin_centers / s.bin_sigma
+            # -|p - c|^2 / 2, less |p|^2, which is the same for all bins.
+            near = torch.addmm(-centers.square().sum(dim=1) / 2, places / s.bin_sigma, centers.t())
+            soft = near.softmax(dim=1)
+            if self.module.training:
+                self.prior.lerp_(soft.mean(dim=0), 0.01)
+            rare = soft @ self.rare_weights()
+        logits = bins.permute(0, 2, 3, 1).reshape(-1, bins.shape[1])
+        return (rare * (logits.logsumexp(dim=1) - (soft * logits).sum(dim=1))).mean()
 
     @property
     def prior(self) -> Tensor:

@@ -22,7 +22,6 @@ from tinct.color import lab_to_rgb, lightness_to_gray
 from tinct.train.families.flagship import AB_LIMIT, FlagshipNet, FlagshipTask, pool_hints
 from tinct.train.nets.blocks import ConvNormAct, PatchCritic, ShuffleUp
 from tinct.train.nets.losses import adversarial
-from tinct.train.nets.perceptual import Perceptual
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player
@@ -86,7 +85,6 @@ class PaintingTask(FlagshipTask):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
-        self.perceptual = Perceptual(self.settings.judge)
         self.critic: PatchCritic | None = None
         if self.settings.critic:
             self.critic = PatchCritic(4, width=self.settings.critic, norm="instance")
@@ -99,10 +97,6 @@ class PaintingTask(FlagshipTask):
             own = {"critic": list(self.critic.parameters())}
             players.append(Player(name="critic", groups=own))
         return players
-
-    def term(self, name: str) -> float:
-        """Return the factor of an extra term in the present stage."""
-        return 0.0 if self.stage is None else self.stage.terms.get(name, 0.0)
 
     def judge(self, batch: Batch, lab: Tensor) -> Tensor:
         """Return the critic's verdict, (N, 1, h, w), on Lab pictures of a batch."""

@@ -17,7 +17,13 @@ class Flagship:
         pretrained: start it from ImageNet weights.
         widths: channels of the decoder at strides 2, 4, 8, 16 and 32.
         width_full: channels at stride 1, for line art only.
-        heads: attention heads at stride 16.
+        heads: attention heads at strides 16 and 8.
+        more16: attention blocks at stride 16 besides the first.
+        more8: attention blocks at stride 8.
+        stretched: the network sees every picture with its tones spread over the whole range.
+        coherence: radius, in cells of 4 x 4 pixels, of the filter that smooths the color along the
+            picture's regions; 0: there is none.
+        smoothness: variance of sRGB codes -1..1 up to which that filter sees one region.
         bin_step: width of an ab bin in Lab units.
         bin_sigma: softness of the bins' target in Lab units.
         rebalance: share of the uniform distribution in the rarity weights of the bins (Zhang et al.
@@ -45,6 +51,11 @@ class Flagship:
     widths: tuple[int, int, int, int, int] = (24, 64, 96, 144, 224)
     width_full: int = 16
     heads: int = 4
+    more16: int = 0
+    more8: int = 0
+    stretched: bool = False
+    coherence: int = 0
+    smoothness: float = 0.01
     bin_step: float = 10.0
     bin_sigma: float = 5.0
     rebalance: float = 0.5
@@ -73,6 +84,8 @@ _GENTLE = {"encoder.early": 0.1, "encoder.late": 0.1}
 _EARLIER = {"encoder.early": 0.3, "encoder.late": 0.3}
 _EYE = {"perceptual": 2.0, "adversarial": 1.0}  # what makes a painting look better, not nearer
 
+_BELIEVABLE = {"joined": 0.3, "perceptual": 3.0}
+
 _STAGES: dict[Size, tuple[Stage, ...]] = {
     "full": (
         Stage(size=64, steps=30_000, batch=128, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
@@ -81,8 +94,24 @@ _STAGES: dict[Size, tuple[Stage, ...]] = {
     ),
     "small": (
         Stage(size=64, steps=900, batch=96, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
-        Stage(size=128, steps=2000, batch=32, lr=1.2e-3, lr_scale=_GENTLE, freeze=_EARLY),
-        Stage(size=192, steps=140, batch=24, lr=4e-4, lr_scale=_GENTLE, freeze=_EARLY),
+        Stage(
+            size=128,
+            steps=4000,
+            batch=32,
+            lr=1e-3,
+            lr_scale=_GENTLE,
+            freeze=_EARLY,
+            terms=_BELIEVABLE,
+        ),
+        Stage(
+            size=192,
+            steps=600,
+            batch=16,
+            lr=3e-4,
+            lr_scale=_GENTLE,
+            freeze=_EARLY,
+            terms=_BELIEVABLE,
+        ),
     ),
     "nano": (Stage(size=32, steps=20, batch=4, lr=2e-3),),
 }
@@ -97,10 +126,13 @@ def flagship_photo(size: Size) -> Recipe:
         name="flagship-photo",
         family="flagship",
         task="photo",
-        model=Flagship(),
+        model=replace(
+            Flagship(), more16=1, more8=1, stretched=True, coherence=4, judged=3, bins_weight=0.3
+        ),
         stages=_STAGES[size],
         size=size,
-        data=DataRecipe(hints="mixed", most_hints=50),
+        data=DataRecipe(hints="mixed", unhinted=0.75, most_hints=50, degraded=0.6),
+        precision="auto",
     )
     if size != "nano":
         return recipe

@@ -1,0 +1,206 @@
+"""Begin a training with weights that exist: those of a run, or of a bundle.
+
+A bundle's graph has no batch normalization any more: the exporter multiplied it into the convolutions
+before it. It is set up again so that the network gives what the bundle gives: one pass over pictures
+tells mean and variance of each convolution's output, and the normalization that undoes itself there
+takes them as its statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from tinct.bundle import find_bundle
+from tinct.errors import TrainingError
+from tinct.train.rundir import RunDir
+from tinct.train.task import Batch, Task
+
+Weights = dict[str, Tensor]
+
+
+def warm_start(
+    task: Task, start: Path, *, new: Sequence[str] = (), pictures: Batch | None = None
+) -> list[str]:
+    """Load weights into a task, in place.
+
+    Everything that ``start`` has must find its place, and everything of the task must be found in it
+    but for what ``new`` names, and for players and statistics that a bundle does not hold.
+
+    Args:
+        task: freshly built.
+        start: the folder of a run (its averaged weights are taken) or of a bundle.
+        new: beginnings of the names of weights that ``start`` does not have, such as
+            ``net.more8``; they stay as they are.
+        pictures: what a bundle's normalization is measured on; noise of many sizes if not given.
+
+    Returns:
+        What was loaded and what stays new, in words.
+
+    Raises:
+        TrainingError: there is neither a run nor a bundle, or its weights do not fit; the message
+            names them.
+    """
+    if (start / "recipe.json").is_file():
+        folder = RunDir(start)
+        state = folder.load()
+        held = state["average"] if folder.recipe().optimizer.ema else state["module"]
+        _load(task.module, held, start, new=new, own=())
+        return [f"starts from the run {start}", *_new_lines(task.module, held)]
+    held = _from_bundle(task, start, pictures)
+    own = [name for name, _ in task.module.named_children() if name != "net"]
+    own += [name for name, _ in task.module.named_buffers(recurse=False)]
+    own += [f"net.{name}" for name, _ in task.net.named_buffers(recurse=False)]
+    _load(task.module, held, start, new=new, own=own)
+    return [f"starts from the bundle {start}", *_new_lines(task.module, held)]
+
+
+def _new_lines(module: nn.Module, held: Mapping[str, Tensor]) -> list[str]:
+    """Say which weights stay new, by the parts they belong to."""
+    parts = {".".join(key.split(".")[:2]) for key in module.state_dict() if key not in held}
+    return [f"new: {', '.join(sorted(parts))}"] if parts else []
+
+
+def _load(
+    module: nn.Module, held: Weights, start: Path, *, new: Sequence[str], own: Sequence[str]
+) -> None:
+    """Load strictly, but for what is new or the task's own.
+
+    Raises:
+        TrainingError: the weights do not fit.
+    """
+    target = module.state_dict()
+    wrong = [
+        f"{key} is {tuple(held[key].shape)}, not {tuple(target[key].shape)}"
+        for key in held
+        if key in target and held[key].shape != target[key].shape
+    ]
+    wrong += [f"{key} has no place" for key in held if key not in target]
+    allowed = (*new, *own)
+    wrong += [
+        f"{key} is not in it (--new {'.'.join(key.split('.')[:2])} lets it start afresh)"
+        for key in target
+        if key not in held and not any(key == a or key.startswith(f"{a}.") for a in allowed)
+    ]
+    if wrong:
+        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise TrainingError(
+            f"The weights of {str(start)!r} do not fit this recipe: {'; '.join(wrong[:3])}{more}."
+        )
+    module.load_state_dict({**target, **held}, strict=True)
+
+
+def _from_bundle(task: Task, start: Path, pictures: Batch | None) -> Weights:
+    """Read a bundle's weights under the names that the task has for them."""
+    graph = onnx.load_from_string(find_bundle(start).model_path.read_bytes()).graph
+    named = {
+        tensor.name.removesuffix(".half"): numpy_helper.to_array(tensor)
+        for tensor in graph.initializer
+    }
+    modules = dict(task.net.named_modules())
+    known = set(task.module.state_dict())
+    held = {key: _tensor(value) for key, value in named.items() if key in known}
+    folded: dict[str, Tensor] = {}
+    for node in graph.node:
+        path = _module_path(node.name)
+        if path not in modules or node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+            continue
+        for slot, name in zip(("weight", "bias"), node.input[1:], strict=False):
+            if name in known or name not in named:
+                continue
+            value = _tensor(named[name])
+            value = value.t().contiguous() if node.op_type == "MatMul" else value
+            if f"net.{path}.{slot}" in known:
+                held[f"net.{path}.{slot}"] = value
+            else:
+                folded[path] = value
+    # Constants of the network's own, such as the places of the bins, are the recipe's.
+    for name, _ in task.net.named_buffers(recurse=False):
+        held.pop(f"net.{name}", None)
+    return held | _unfolded(task, held, folded, pictures)
+
+
+def _tensor(value: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.array(value, np.float32))
+
+
+def _module_path(node: str) -> str:
+    """Return the path of the module a node came from: ``/net/up8/up8.1/Conv`` is ``up8.1``."""
+    path: list[str] = []
+    for part in node.split("/")[2:-1]:
+        if path and part.startswith(f"{path[-1]}."):
+            path.pop()
+        path.append(part)
+    return ".".join(path)
+
+
+@torch.no_grad()
+def _unfolded(
+    task: Task, held: Weights, folded: Mapping[str, Tensor], pictures: Batch | None
+) -> Weights:
+    """Return the weights of the normalizations that the exporter multiplied into convolutions."""
+    outputs: dict[int, tuple[str, Tensor]] = {}
+    found: Weights = {}
+    hooks = []
+
+    def after_convolution(name: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            outputs[id(output)] = (name, output)
+
+        return hook
+
+    def normalize(name: str) -> Any:
+        def hook(module: Any, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
+            x = inputs[0]
+            source = outputs[id(x)][0]
+            mean, variance = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), unbiased=False)
+            bias = folded[source]
+            found.update(
+                {
+                    f"net.{name}.running_mean": mean,
+                    f"net.{name}.running_var": variance,
+                    f"net.{name}.weight": (variance + module.eps).sqrt(),
+                    f"net.{name}.bias": mean + bias,
+                    f"net.{name}.num_batches_tracked": torch.tensor(0),
+                }
+            )
+            return _after(module, x + bias[:, None, None])
+
+        return hook
+
+    was = task.net.training
+    task.net.eval()
+    target = task.module.state_dict()
+    task.module.load_state_dict({**target, **held}, strict=True)
+    for name, module in task.net.named_modules():
+        if isinstance(module, nn.Conv2d):
+            hooks.append(module.register_forward_hook(after_convolution(name)))
+        elif isinstance(module, nn.BatchNorm2d):
+            hooks.append(module.register_forward_hook(normalize(name)))
+    chance = torch.Generator().manual_seed(0)
+    luma = torch.rand((8, 1, 8, 8), generator=chance) * 100
+    luma = nn.functional.interpolate(luma, size=(64, 64), mode="bicubic").clamp(0, 100)
+    hint = torch.zeros(8, 4, 64, 64)
+    if pictures is not None:
+        luma, hint = pictures.luma, pictures.hint
+    task.net(luma, hint)
+    for hook in hooks:
+        hook.remove()
+    task.module.load_state_dict(target, strict=True)
+    task.net.train(was)
+    return found
+
+
+def _after(module: Any, x: Tensor) -> Tensor:
+    """Apply what a normalization does after normalizing: timm's have an activation in them."""
+    for part in ("drop", "act"):
+        x = getattr(module, part)(x) if hasattr(module, part) else x
+    return x
