@@ -23,9 +23,9 @@ from tinct.bundle import find_bundle
 from tinct.colorizer import Colorizer
 from tinct.drawing.flats import INK, find_regions, near_lines
 from tinct.drawing.morphology import close_lines, extreme
-from tinct.evaluation.drawings import find_drawings
-from tinct.evaluation.evaluate import _artist
-from tinct.evaluation.subjects import gray_of, random_hints
+from tinct.measure.dataset import gray_of, random_hints
+from tinct.measure.drawings import find_drawings
+from tinct.measure.evaluate import _artist
 
 Mask = NDArray[np.bool_]
 REACH = 1  # pixels that a line may be off

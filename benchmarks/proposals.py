@@ -16,8 +16,8 @@ import numpy as np
 from tinct import Colorizer
 from tinct.bundle import QUALITIES
 from tinct.coloring import chroma
-from tinct.evaluation import evaluate
-from tinct.evaluation.subjects import Rgb, Subject
+from tinct.measure import evaluate
+from tinct.measure.dataset import Rgb, Subject
 
 KEYS = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
 EDGES: tuple[chroma.Edge, ...] = ("pad", "resize", "auto")

@@ -102,8 +102,8 @@ def photo_12mp(setting: Setting) -> list[Row]:
     from PIL import Image
 
     from tinct import Colorizer
-    from tinct.batch import Settings, color_all
-    from tinct.plan import Job
+    from tinct.jobs.batch import Settings, color_all
+    from tinct.jobs.paths import Job
 
     source = setting.photograph(12)
     target = setting.folder / "colored.jpg"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinct.drawing.kinds import tell_kind
+from tinct.drawing.classify import tell_kind
 from tiny_models import make_bundle
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -17,9 +17,9 @@ from PIL import Image
 from rich.console import Console
 
 from tinct.errors import PictureError, TinctError, UsageError
-from tinct.evaluation import evaluate
-from tinct.evaluation.scores import PictureScore, Results, pool
-from tinct.evaluation.subjects import Rgb, Subject, list_pictures, open_rgb, open_subject
+from tinct.measure import evaluate
+from tinct.measure.dataset import Rgb, Subject, list_pictures, open_rgb, open_subject
+from tinct.measure.results import PictureScore, Results, pool
 
 NOT_OURS = ("seconds", "peak_mb")
 """Figures that tell of reading a file here, not of the system's own work."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle, Manifest, find_bundle, list_bundles
-    from tinct.color_recipe import ColorRecipe, read_recipe, save_recipe
     from tinct.colorizer import Colorizer, colorize
     from tinct.errors import TinctError
     from tinct.hints import (
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         parse_hint,
         read_hints,
     )
+    from tinct.sidecar import ColorRecipe, read_recipe, save_recipe
 
 __version__ = "0.1.0"
 

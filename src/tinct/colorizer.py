@@ -27,7 +27,7 @@ from tinct.coloring import chroma, painting, palette, propagation
 from tinct.coloring.chroma import STRONGEST
 from tinct.coloring.palette import Palette, read_palette
 from tinct.drawing import flats
-from tinct.drawing.kinds import tell_kind
+from tinct.drawing.classify import tell_kind
 from tinct.drawing.transparency import lay_on_paper
 from tinct.engine import Engine
 from tinct.errors import UsageError

@@ -10,7 +10,7 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from tinct import color
-from tinct.coloring import chroma, paint
+from tinct.coloring import chroma, lab_render
 
 
 def lab_of(rgb: np.ndarray) -> np.ndarray:
@@ -229,11 +229,11 @@ def smooth(height: int, width: int, reach: float) -> np.ndarray:
 def test_the_table_paints_as_the_calculation(reach: float, monkeypatch: pytest.MonkeyPatch) -> None:
     gray = noise((900, 1300))
     ab = smooth(18, 26, reach)
-    monkeypatch.setattr(paint, "PIXELS_PER_ENTRY", 0.1)
-    assert isinstance(paint.choose(256, ab, pixels=gray.size), paint.Tabled)
+    monkeypatch.setattr(lab_render, "PIXELS_PER_ENTRY", 0.1)
+    assert isinstance(lab_render.choose(256, ab, pixels=gray.size), lab_render.Tabled)
     tabled = chroma.compose(gray, ab)
-    monkeypatch.setattr(paint, "PIXELS_PER_ENTRY", 1e9)
-    assert isinstance(paint.choose(256, ab, pixels=gray.size), paint.Exact)
+    monkeypatch.setattr(lab_render, "PIXELS_PER_ENTRY", 1e9)
+    assert isinstance(lab_render.choose(256, ab, pixels=gray.size), lab_render.Exact)
     exact = chroma.compose(gray, ab)
     off = deltaE_ciede2000(lab_of(tabled[::9, ::9]), lab_of(exact[::9, ::9]))
     assert off.mean() < 0.45  # both are rounded to 8 bits, which alone is about 0.3
@@ -250,25 +250,25 @@ def _enlarged(ab: np.ndarray, height: int, width: int) -> np.ndarray:
 @given(st.integers(0, 1000), st.sampled_from([1.0, 15.0, 60.0, 160.0]))
 def test_the_table_covers_whatever_the_filter_makes(seed: int, reach: float) -> None:
     ab = np.random.default_rng(seed).uniform(-reach, reach, (2, 5, 6)).astype(np.float32)
-    used, low = paint.used_cells(ab)
+    used, low = lab_render.used_cells(ab)
     if not used.any():
         assert reach == 160
         return
     a, b = (
         np.floor((plane - start) / size).astype(int)
-        for plane, start, size in zip(_enlarged(ab, 60, 71), low, paint.CELL, strict=True)
+        for plane, start, size in zip(_enlarged(ab, 60, 71), low, lab_render.CELL, strict=True)
     )
     assert min(a.min(), b.min()) >= 0
     assert used[a, b].all()
 
 
 def test_the_table_keeps_neutral_neutral(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paint, "PIXELS_PER_ENTRY", 0.01)
-    monkeypatch.setattr(paint, "LEAST_PIXELS", 1)
+    monkeypatch.setattr(lab_render, "PIXELS_PER_ENTRY", 0.01)
+    monkeypatch.setattr(lab_render, "LEAST_PIXELS", 1)
     ab = smooth(8, 8, 30)
     ab[:, 2:6, 2:6] = 0
     gray = noise((160, 160))
-    assert isinstance(paint.choose(256, ab, pixels=gray.size), paint.Tabled)
+    assert isinstance(lab_render.choose(256, ab, pixels=gray.size), lab_render.Tabled)
     middle = slice(79, 81)
     rgb = chroma.compose(gray, ab)[middle, middle]
     np.testing.assert_array_equal(rgb, gray[middle, middle, None].repeat(3, axis=2))
@@ -276,6 +276,6 @@ def test_the_table_keeps_neutral_neutral(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_small_and_deep_pictures_are_calculated() -> None:
     ab = smooth(8, 8, 3)
-    assert isinstance(paint.choose(256, ab, pixels=10**7), paint.Tabled)
-    assert isinstance(paint.choose(256, ab, pixels=10_000), paint.Exact)
-    assert isinstance(paint.choose(65536, ab, pixels=10**9), paint.Exact)
+    assert isinstance(lab_render.choose(256, ab, pixels=10**7), lab_render.Tabled)
+    assert isinstance(lab_render.choose(256, ab, pixels=10_000), lab_render.Exact)
+    assert isinstance(lab_render.choose(65536, ab, pixels=10**9), lab_render.Exact)

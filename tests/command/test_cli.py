@@ -652,7 +652,7 @@ def test_doctor_finds_a_damaged_model(capsys: Captured, as_photo: Path) -> None:
 def test_evaluate(
     capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tinct.evaluation import evaluate
+    from tinct.measure import evaluate
 
     monkeypatch.setattr(evaluate, "_choose_judges", lambda _: ([], []))  # they load torch
     folder = tmp_path / "truth"
@@ -677,7 +677,7 @@ def test_evaluate(
 def test_evaluate_with_several_numbers_of_hints(
     capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tinct.evaluation import evaluate
+    from tinct.measure import evaluate
 
     monkeypatch.setattr(evaluate, "_choose_judges", lambda _: ([], []))  # they load torch
     folder, results = tmp_path / "truth", tmp_path / "results.json"
@@ -705,7 +705,7 @@ def test_evaluate_with_several_numbers_of_hints(
 def test_evaluate_checks_its_targets_before_the_work(
     capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tinct.evaluation import evaluate
+    from tinct.measure import evaluate
 
     monkeypatch.delattr(evaluate, "evaluate")  # the work
     for option in ("--json", "--html"):

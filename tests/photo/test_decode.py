@@ -21,8 +21,8 @@ from PIL import Image
 from made_pictures import XMP, exif_block, gamma, gray_profile, pil_bytes, ramp, tiff_bytes
 from tinct.errors import PictureError
 from tinct.photo import PictureWarning, decode, decode_pillow, open_photo, page_count
-from tinct.photo.jpeg import read_jpeg
-from tinct.photo.opened import scaled
+from tinct.photo.jpeg_quality import read_jpeg
+from tinct.photo.source import scaled
 
 
 def _png_claiming(width: int, height: int) -> bytes:

@@ -12,7 +12,7 @@ from skimage.color import deltaE_ciede2000
 from torch.nn import functional as F
 
 from tinct.train import calibrate, recipes
-from tinct.train.data.pictures import Pictures, to_batch
+from tinct.train.data.batches import Pictures, to_batch
 from tinct.train.export import load_task
 from tinct.train.trainer import train
 

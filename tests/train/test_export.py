@@ -12,8 +12,8 @@ from tinct import Colorizer
 from tinct.bundle import find_bundle, verify
 from tinct.color import ab_bins
 from tinct.errors import TrainingError, UsageError
+from tinct.measure.curves import read_curves
 from tinct.train import export as room
-from tinct.train.curves import read_curves
 from tinct.train.export import export, halve_weights, load_net
 from tinct.train.rundir import RunDir
 

@@ -162,7 +162,7 @@ def test_accumulation_equals_one_large_batch(pictures: Path, tmp_path: Path) -> 
     trainer = Trainer(recipe, data=[pictures], out=tmp_path / "run", resume=False)
     trainer.task.module.eval()
     raw = trainer.pictures.batch(0, 0, size=32, count=4)
-    from tinct.train.data.pictures import to_batch
+    from tinct.train.data.batches import to_batch
 
     batch = to_batch(raw, device=torch.device("cpu"), degraded=0.0)
     net = trainer.task.net

@@ -3,8 +3,8 @@
 Pure array functions. The way down (:func:`fit`) makes a small, well-filtered lightness plane; the
 way up (:func:`compose`) enlarges the proposed a*, b* and joins them with the untouched lightness of
 every pixel. How the work is cut into tiles never depends on the number of threads, so neither does
-the result. The rooms behind: :mod:`tinct.resample` (filter), :mod:`tinct.coloring.paint` (Lab to
-sRGB).
+the result. Behind it: :mod:`tinct.resample` and
+:mod:`tinct.coloring.lab_render`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct import color
-from tinct.coloring.paint import Exact, Painter, Room, choose
+from tinct.coloring.lab_render import Exact, Painter, Room, choose
 from tinct.resample import Floats, Work, bicubic, resample_rows, spread
 
 Gray = NDArray[np.uint8] | NDArray[np.uint16]

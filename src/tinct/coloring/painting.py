@@ -8,7 +8,7 @@ after the same way down and up, the painting becomes so too::
 
 At the model's own size the ratio is 1 and the model's picture comes out as it is. At larger sizes a
 line is as sharp as it was drawn, and what its blur had darkened beside it is bright again, though
-never brighter than the painting is nearby. The room behind: :mod:`tinct.coloring.paint` (Lab to
+never brighter than the painting is nearby. Behind it: :mod:`tinct.coloring.lab_render` (Lab to
 sRGB).
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct import color
-from tinct.coloring.paint import (
+from tinct.coloring.lab_render import (
     Room,
     code_table,
     f_inverse,
@@ -93,7 +93,7 @@ def _planes(lab: Floats, seen: Floats, *, strength: float) -> Floats:
     """Return what is enlarged, float32 (5, h, w).
 
     The painting's fy, x = fx - fy, z = fz - fy; fy of the drawing as it was seen; and the largest
-    of the painting's fy nearby. See :mod:`tinct.coloring.paint`.
+    of the painting's fy nearby. See :mod:`tinct.coloring.lab_render`.
     """
     _, height, width = lab.shape
     step = seen.shape[0] // height
@@ -151,7 +151,7 @@ def _fitted(light: Floats, x: Floats, z: Floats, ratio: Floats, room: Room) -> F
 
     Args:
         light: linear light that they have to have, (N,).
-        x: fx - fy of the painting, (N,); see :mod:`tinct.coloring.paint`.
+        x: fx - fy of the painting, (N,); see :mod:`tinct.coloring.lab_render`.
         z: fz - fy.
         ratio: what the painting's light was multiplied by.
         room: buffers.

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from tinct import color
 from tinct.errors import PictureError, UsageError
-from tinct.hints.pictures import SOLID, of_picture
+from tinct.hints.images import SOLID, of_picture
 
 Floats = NDArray[np.float32]
 

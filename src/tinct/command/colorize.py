@@ -18,16 +18,17 @@ from tinct.command.terminal import ended
 from tinct.errors import PartialError, SaveError, UsageError
 
 if TYPE_CHECKING:
-    from tinct.batch import Result
-    from tinct.color_recipe import ColorRecipe, Keeper
     from tinct.coloring.palette import Palette
+    from tinct.jobs.batch import Result
+    from tinct.sidecar import ColorRecipe, Keeper
 
 
 def colorize(given: argparse.Namespace) -> int:
     """Color pictures."""
-    from tinct import batch, color_recipe
+    from tinct import sidecar
     from tinct.colorizer import Colorizer
-    from tinct.plan import plan
+    from tinct.jobs import batch
+    from tinct.jobs.paths import plan
 
     recipe = _recipe(given)
     assert recipe.model is not None
@@ -52,7 +53,7 @@ def colorize(given: argparse.Namespace) -> int:
     keeper = None
     if given.save_recipe is not None:
         named = None if given.save_recipe is True else given.save_recipe
-        keeper = color_recipe.Keeper(named, overwrite=given.overwrite)
+        keeper = sidecar.Keeper(named, overwrite=given.overwrite)
         keeper.check([(job.source, job.target) for job in jobs])
     colorizer = Colorizer(recipe.model, device=given.device, threads=given.threads)
     mismatch = recipe.mismatch(colorizer.bundle)
@@ -95,9 +96,9 @@ def _reference(given: argparse.Namespace) -> Palette | None:
 
 def _recipe(given: argparse.Namespace) -> ColorRecipe:
     """Return what a recipe and the options beside it ask for."""
-    from tinct.color_recipe import ColorRecipe, read_recipe
     from tinct.hints.files import read_file
     from tinct.hints.text import parse_hint
+    from tinct.sidecar import ColorRecipe, read_recipe
 
     recipe = read_recipe(given.recipe) if given.recipe else ColorRecipe()
     files = [hint for name in given.hints for hint in read_file(Path(name))]

@@ -90,7 +90,7 @@ def doctor(given: argparse.Namespace) -> int:
 
 def evaluate(given: argparse.Namespace) -> int:
     """Measure a model."""
-    from tinct.evaluation import evaluate as room
+    from tinct.measure import evaluate as room
 
     for target in (given.json, given.html):
         if target:
@@ -169,36 +169,36 @@ def export(given: argparse.Namespace) -> int:
 
 def report(given: argparse.Namespace) -> int:
     """Compare runs and models."""
-    from tinct.evaluation.evaluate import check_output
+    from tinct.measure.evaluate import check_output
 
     if not given.data:
         raise UsageError("which pictures? --data FOLDER")
     if given.pictures and not given.markdown:
         raise UsageError("--pictures belongs to --markdown FILE")
     _need_train_extra()
-    from tinct.train.report import page
-    from tinct.train.report import report as room
+    from tinct.measure import compare as room
+    from tinct.measure import comparison_pages
 
     for target in (given.json, given.html, given.markdown):
         if target:
             check_output(target)
     if given.markdown:
-        page.check_markdown(Path(given.markdown))
+        comparison_pages.check_markdown(Path(given.markdown))
     with terminal.counter("measuring") as count:
         found = room.compare(
             given.models, given.data, show=given.show, limit=given.limit, progress=count
         )
-    for title, heads, rows in page.texts(found):
+    for title, heads, rows in comparison_pages.texts(found):
         terminal.write(title)
         terminal.write_table(heads, rows)
     if given.json:
-        page.write_json(found, Path(given.json))
+        comparison_pages.write_json(found, Path(given.json))
     if given.html:
-        page.write_html(found, Path(given.html))
+        comparison_pages.write_html(found, Path(given.html))
     if given.markdown:
         target = Path(given.markdown)
         pictures = Path(given.pictures) if given.pictures else target.with_suffix("")
-        page.write_markdown(found, target, pictures)
+        comparison_pages.write_markdown(found, target, pictures)
     return 0
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct.drawing.kinds import tell_kind
+from tinct.drawing.classify import tell_kind
 from tinct.photo import Photo
 
 MOST_INK = 0.5  # share of the picture that is opaque, at most

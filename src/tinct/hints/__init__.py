@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from tinct.hints.files import read_hints
 from tinct.hints.text import parse_hint
-from tinct.hints.values import (
+from tinct.hints.types import (
     RADIUS,
     BlurMap,
     Hint,

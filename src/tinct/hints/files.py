@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from tinct.errors import PictureError, UsageError
-from tinct.hints import pictures
-from tinct.hints.fields import FieldError
-from tinct.hints.pictures import Pixels
+from tinct.hints import images
+from tinct.hints.images import Pixels
 from tinct.hints.text import parse_hint
-from tinct.hints.values import BlurMap, Hint, KeepGray, Layer, Patch, Point, Stroke
+from tinct.hints.types import BlurMap, Hint, KeepGray, Layer, Patch, Point, Stroke
+from tinct.hints.validation import FieldError
 
 KINDS: dict[str, type[Hint]] = {
     kind.kind: kind for kind in (Point, Stroke, KeepGray, Patch, Layer, BlurMap)
@@ -53,7 +53,7 @@ def read_hints(given: Given) -> tuple[Hint, ...]:
     if isinstance(given, (str, os.PathLike)):
         return read_file(Path(given))
     if hasattr(given, "getbands") and hasattr(given, "load"):
-        return (of_layer(pictures.of_picture(given), name="The image"),)
+        return (of_layer(images.of_picture(given), name="The image"),)
     if isinstance(given, Iterable) and not isinstance(given, Mapping | bytes):
         return tuple(hint for one in given for hint in read_hints(one))
     raise UsageError(
@@ -74,7 +74,7 @@ def read_file(path: Path) -> tuple[Hint, ...]:
         PictureError: a picture cannot be read.
     """
     if path.suffix.lower() != JSON:
-        return (of_layer(pictures.of_picture(path), name=path.name),)
+        return (of_layer(images.of_picture(path), name=path.name),)
     held = read_json(path)
     if isinstance(held, dict):
         if "hints" not in held:
@@ -185,9 +185,9 @@ def check_fields(
 
 def _picture(text: Any, *, folder: Path | None) -> Pixels:
     if not isinstance(text, str):
-        raise FieldError("picture", f"must be a file's name or begin with {pictures.DATA}")
+        raise FieldError("picture", f"must be a file's name or begin with {images.DATA}")
     try:
-        return pictures.of_text(text, folder=folder)
+        return images.of_text(text, folder=folder)
     except PictureError as error:
         raise PictureError(f"picture: {error}") from error
 

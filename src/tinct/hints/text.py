@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from tinct.errors import UsageError
-from tinct.hints.fields import FieldError
-from tinct.hints.values import Hint, KeepGray, Point, Stroke
+from tinct.hints.types import Hint, KeepGray, Point, Stroke
+from tinct.hints.validation import FieldError
 
 GRAY = ("gray", "grey")
 """In the place of a color: what stays gray."""
@@ -21,7 +21,7 @@ def parse_hint(text: str) -> Hint:
         text: ``X,Y=COLOR`` or ``X,Y,RADIUS=COLOR`` for a point; ``X,Y X,Y ...=COLOR`` or ``X,Y
             X,Y,WIDTH=COLOR`` for a stroke; ``X,Y:X,Y=gray`` for a box that stays gray. Numbers are
             shares 0..1 of the picture or, each with the ending ``px``, pixels. The color is one
-            for :func:`tinct.hints.color_text.parse_color`; ``gray`` keeps what the picture has
+            for :func:`tinct.hints.color_names.parse_color`; ``gray`` keeps what the picture has
             there.
 
     Raises:

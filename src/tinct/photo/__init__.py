@@ -9,7 +9,7 @@ resolution and quality, in one step or not at all. The rooms behind: ``files`` (
 
 from __future__ import annotations
 
-from tinct.photo.files import (
+from tinct.photo.io import (
     MAX_PIXELS,
     Format,
     Photo,

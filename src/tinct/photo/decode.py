@@ -21,10 +21,10 @@ from tinct import libvips
 from tinct.errors import PictureError
 from tinct.photo import exif
 from tinct.photo.decode_pillow import open_heic, open_pillow
-from tinct.photo.jpeg import read_jpeg
+from tinct.photo.jpeg_quality import read_jpeg
 from tinct.photo.lightness import CHANNELS, Layout
 from tinct.photo.metadata import Metadata, PictureWarning, plausible_dpi, resources_of
-from tinct.photo.opened import STRIP, Opened, check_size, damaged, scaled
+from tinct.photo.source import STRIP, Opened, check_size, damaged, scaled
 
 LOADERS = {"jpeg": "jpegload", "png": "pngload", "webp": "webpload", "tiff": "tiffload",
            "avif": "heifload", "gif": "gifload"}  # fmt: skip

@@ -18,7 +18,7 @@ from tinct.errors import PictureError
 from tinct.photo import exif
 from tinct.photo.lightness import Layout
 from tinct.photo.metadata import Metadata, PictureWarning, plausible_dpi
-from tinct.photo.opened import Opened, check_size, damaged, of_array, scaled
+from tinct.photo.source import Opened, check_size, damaged, of_array, scaled
 
 PILLOW = {"bmp": "BMP", "jp2": "JPEG2000", "tiff": "TIFF"}
 

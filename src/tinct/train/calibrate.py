@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tinct.evaluation.metrics import ciede2000, colorfulness
-from tinct.train.data.pictures import Pictures, to_batch
+from tinct.measure.metrics import ciede2000, colorfulness
+from tinct.train.data.batches import Pictures, to_batch
 from tinct.train.export import load_net
 from tinct.train.rundir import lab_to_pixels
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 import tinct
 from tinct.bundle import Manifest, write_bundle
 from tinct.errors import TrainingError, UsageError
-from tinct.train.curves import CURVES, thin_curves
+from tinct.measure.curves import CURVES, thin_curves
 from tinct.train.recipe import Recipe, replace_fields
 from tinct.train.rundir import RunDir
 from tinct.train.task import Task

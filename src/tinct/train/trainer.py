@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from tinct.errors import TrainingError
-from tinct.train.data.pictures import Pictures, RawBatch, stage_batches, to_batch
+from tinct.train.data.batches import Pictures, RawBatch, stage_batches, to_batch
 from tinct.train.optimization import (
     Average,
     build_optimizers,
@@ -50,7 +50,10 @@ class Turn(nn.Module):
         self.module = task.module
 
     def forward(self, player: str, take: Callable[[], Batch]) -> dict[str, Tensor]:
-        """Return the player's loss terms; ``take()`` gives the batch, which Fabric leaves as it is."""
+        """Return the player's loss terms.
+
+        ``take()`` gives the batch: Fabric would change the type of one that is handed over.
+        """
         return self.task.loss(player, take())
 
 
@@ -83,7 +86,7 @@ class Trainer:
         new: Sequence[str] = (),
     ) -> None:
         self.recipe = recipe
-        self.precision = precision = choose_precision(recipe.precision)
+        self.precision = choose_precision(recipe.precision)
         # One process unless torchrun says otherwise.
         world = int(os.environ.get("WORLD_SIZE", "1"))
         local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
@@ -368,8 +371,8 @@ def train(
         new: beginnings of the names of weights that ``start`` does not have.
 
     Raises:
-        TrainingError: a folder is missing or empty, the run exists already, the weights of ``start``
-            do not fit, the loss is not finite, or training collapsed.
+        TrainingError: a folder is missing or empty, the run exists already, the weights of
+            ``start`` do not fit, the loss is not finite, or training collapsed.
         UsageError: the recipe is wrong.
     """
     Trainer(recipe, data=data, out=out, resume=resume, start=start, new=new).fit()

@@ -14,7 +14,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from tinct.train.data.pictures import Pictures, to_batch
+from tinct.train.data.batches import Pictures, to_batch
 from tinct.train.recipe import Recipe
 from tinct.train.task import Task
 

@@ -1,9 +1,9 @@
 """Begin a training with weights that exist: those of a run, or of a bundle.
 
-A bundle's graph has no batch normalization any more: the exporter multiplied it into the convolutions
-before it. It is set up again so that the network gives what the bundle gives: one pass over pictures
-tells mean and variance of each convolution's output, and the normalization that undoes itself there
-takes them as its statistics.
+A bundle's graph has no batch normalization any more: the exporter multiplied it into the
+convolutions before it. It is set up again so that the network gives what the bundle gives: one pass
+over pictures tells mean and variance of each convolution's output, and a normalization that undoes
+itself takes them as its statistics.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def warm_start(
 ) -> list[str]:
     """Load weights into a task, in place.
 
-    Everything that ``start`` has must find its place, and everything of the task must be found in it
-    but for what ``new`` names, and for players and statistics that a bundle does not hold.
+    Everything that ``start`` has must find its place, and everything of the task must be found in
+    it but for what ``new`` names, and for players and statistics that a bundle does not hold.
 
     Args:
         task: freshly built.

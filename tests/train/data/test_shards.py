@@ -16,7 +16,7 @@ from tests.train.conftest import paint
 
 from tinct.errors import TrainingError
 from tinct.train import recipes
-from tinct.train.data.pictures import Pictures, to_batch
+from tinct.train.data.batches import Pictures, to_batch
 from tinct.train.data.shards import ShardSource, are_shards, expand
 from tinct.train.recipe import DataRecipe
 from tinct.train.rundir import RunDir

@@ -13,7 +13,7 @@ from tests.train.conftest import paint
 from tinct import Colorizer
 from tinct.bundle import find_bundle
 from tinct.train import recipes
-from tinct.train.data.pictures import Pictures, to_batch
+from tinct.train.data.batches import Pictures, to_batch
 from tinct.train.export import export, load_task
 from tinct.train.optimization import build_optimizers, only, prepare_stage
 from tinct.train.rundir import RunDir

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tinct.color import rgb_to_lab
 from tinct.errors import UsageError
 from tinct.train import recipes
-from tinct.train.data.pictures import Pictures, to_batch
+from tinct.train.data.batches import Pictures, to_batch
 from tinct.train.families.sketch_unet import (
     SketchNet,
     SketchTask,

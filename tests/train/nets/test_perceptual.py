@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from tinct.train.learned_metrics import VGG_TAPS, PerceptualDistance
 from tinct.train.nets.backbones import build_judge
 from tinct.train.nets.perceptual import DEVIATION, MEAN, Perceptual
-from tinct.train.report.judges import VGG_TAPS, PerceptualDistance
 
 
 def test_by_hand() -> None:

@@ -61,7 +61,8 @@ def age(rgb: Tensor, lightness: Tensor, *, share: float, seeds: Sequence[int]) -
     grain = sometimes(0.5, coarse, grain) * contrast * sometimes(0.6, draw(0, 0.06), draw(0, 0))
     gray = _scratched(gray + grain, chances, share=0.1)
     changed = draw(0, 1) < share
-    return torch.where(changed, gray_to_lightness(gray.clamp(0, 1)), lightness).float()
+    aged: Tensor = gray_to_lightness(gray.clamp(0, 1))
+    return torch.where(changed, aged, lightness).float()
 
 
 def _through_plate(rgb: Tensor, chances: Sequence[torch.Generator], *, amount: Tensor) -> Tensor:
@@ -70,7 +71,8 @@ def _through_plate(rgb: Tensor, chances: Sequence[torch.Generator], *, amount: T
     plate = torch.tensor([PLATES[kind] for kind in kinds], device=rgb.device)[:, :, None, None]
     modern = torch.tensor(LUMINANCE, device=rgb.device)[None, :, None, None]
     weights = amount * plate + (1 - amount) * modern
-    return linear_to_srgb((srgb_to_linear(rgb) * weights).sum(dim=1, keepdim=True)).float()
+    exposed: Tensor = linear_to_srgb((srgb_to_linear(rgb) * weights).sum(dim=1, keepdim=True))
+    return exposed.float()
 
 
 def _soft(gray: Tensor) -> Tensor:

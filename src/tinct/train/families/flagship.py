@@ -58,8 +58,8 @@ class Attention(nn.Module):
             nn.Linear(channels, channels * 2), nn.GELU(), nn.Linear(channels * 2, channels)
         )
         for last in (self.position, self.out, self.mlp[2]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
@@ -74,6 +74,10 @@ class Attention(nn.Module):
         tokens = tokens + self.out(mixed)
         tokens = tokens + self.mlp(self.norm2(tokens))
         return cast(Tensor, tokens.transpose(1, 2).reshape(count, channels, height, width))
+
+
+def _attend(channels: int, heads: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(*(Attention(channels, heads) for _ in range(blocks)))
 
 
 class Context(nn.Module):
@@ -111,9 +115,9 @@ def pool_hints(hint: Tensor, stride: int) -> Tensor:
 def stretch(gray: Tensor) -> tuple[Tensor, Tensor]:
     """Undo fading: spread the tones of each picture over the whole range.
 
-    The darkest and the lightest hundredth of cells of 4 x 4 pixels (which grain hardly moves) become
-    0.03 and 0.97, so what the network sees does not depend on how a print has faded or how a scan
-    was exposed.
+    The darkest and the lightest hundredth of all cells of 4 x 4 pixels (which grain hardly moves)
+    become 0.03 and 0.97, so what the network sees does not depend on how a print has faded or how a
+    scan was exposed.
 
     Args:
         gray: float (N, 1, H, W), sRGB codes 0..1; H and W are multiples of 4.
@@ -142,8 +146,8 @@ def guided_filter(guide: Tensor, x: Tensor, *, radius: int, smoothness: float) -
     """Smooth maps inside the regions of a guide, but not over its edges [5].
 
     In every square each map is taken for a linear function of the guide; what all squares say of a
-    place is averaged. It is linear in ``x``: to filter features before a 1x1 convolution is to filter
-    all that it makes of them, such as the logits of the bins, and costs less.
+    place is averaged. It is linear in ``x``: to filter features before a 1x1 convolution is to
+    filter all that it makes of them, such as the logits of the bins, and costs less.
 
     Args:
         guide: (N, 1, H, W).
@@ -186,8 +190,10 @@ class FlagshipNet(nn.Module):
             ConvNormAct(w16 + c16 + 4, w16), Attention(w16, settings.heads), ConvNormAct(w16, w16)
         )
         self.mix8 = nn.Sequential(ConvNormAct(w8 + c8 + 4, w8), ConvNormAct(w8, w8))
-        self.more16 = nn.Sequential(*(Attention(w16, settings.heads) for _ in range(settings.more16)))
-        self.more8 = nn.Sequential(*(Attention(w8, settings.heads) for _ in range(settings.more8)))
+        self.more16 = nn.Sequential(
+            *(Attention(w16, settings.heads) for _ in range(settings.more16))
+        )
+        self.more8 = _attend(w8, settings.heads, settings.more8)
         self.mix4 = ConvNormAct(w4 + c4 + 4, w4)
         self.mix2 = ConvNormAct(w2 + c2 + 4, w2)
         self.to_bins = nn.Conv2d(w4, len(bins), 1)
@@ -323,8 +329,8 @@ class FlagshipTask:
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (one player)
         """Return the weighted terms ``ab`` and ``bins``.
 
-        Where the stage asks for them, ``joined`` and ``perceptual`` as well: the distance of the two
-        heads' join, and that of the picture as a trained network sees it.
+        Where the stage asks for them, ``joined`` and ``perceptual`` as well: the distance of the
+        two heads' join, and that of the picture as a trained network sees it.
         """
         s = self.settings
         regressed, bins = self.net.heads(batch.luma, batch.hint)

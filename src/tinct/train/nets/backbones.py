@@ -27,7 +27,7 @@ from typing import cast
 
 import timm
 import torch
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from tinct.errors import TrainingError

@@ -1,0 +1,1 @@
+"""Everything over many pictures."""

@@ -1,1 +1,0 @@
-"""Runs and bundles compared: one report of tables, pictures and curves."""

@@ -1,0 +1,107 @@
+"""Which file becomes which, and what is refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinct.errors import PictureError, SaveError, UsageError
+from tinct.jobs.paths import Job, gather, plan
+
+
+def names(jobs: list[Job]) -> list[tuple[str, str]]:
+    return [(job.source.name, job.target.name) for job in jobs if job.source and job.target]
+
+
+def test_a_folder_stands_for_its_pictures_without_results(album: Path) -> None:
+    assert gather([str(album)]) == [album / "a.PNG", album / "b.jpg"]
+
+
+def test_a_pattern_that_the_shell_left_is_expanded(album: Path) -> None:
+    assert gather([str(album / "*.txt")]) == [album / "notes.txt"]
+    with pytest.raises(UsageError, match="no file fits"):
+        gather([str(album / "*.webp")])
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no pictures"):
+        gather([str(tmp_path)])
+
+
+def test_the_same_picture_twice_counts_once(album: Path) -> None:
+    assert gather([str(album / "b.jpg"), str(album)]) == [album / "b.jpg", album / "a.PNG"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("a.jpg", "a.color.jpg"),
+        ("a.JPEG", "a.color.JPEG"),
+        ("a.b.tif", "a.b.color.tif"),
+        ("a.gif", "a.color.png"),
+        ("a.bmp", "a.color.png"),
+        ("a", "a.color"),  # the ending follows when the picture is open
+        ("a.dat", "a.color"),
+    ],
+)
+def test_names_beside_the_input(source: str, target: str) -> None:
+    assert names(plan([f"x/{source}"], output=None)) == [(source, target)]
+
+
+def test_outputs(album: Path, tmp_path: Path) -> None:
+    one = [str(album / "b.jpg")]
+    several = [*one, str(album / "a.PNG")]
+
+    def targets(inputs: list[str], output: str, kind: str | None = None) -> list[Path | None]:
+        return [job.target for job in plan(inputs, output=output, file_format=kind)]
+
+    new = tmp_path / "new"
+    assert targets(one, str(new / "x.png")) == [new / "x.png"]
+    assert targets(one, f"{new}/") == [new / "b.color.jpg"]
+    assert targets(one, str(tmp_path)) == [tmp_path / "b.color.jpg"]
+    assert targets(several, str(new)) == [new / "b.color.jpg", new / "a.color.PNG"]
+    assert targets([str(album)], str(new)) == [new / "a.color.PNG", new / "b.color.jpg"]
+    assert targets(one, str(new / "x.tif"), "tiff") == [new / "x.tif"]
+    assert targets(several, str(new), "webp") == [new / "b.color.webp", new / "a.color.webp"]
+    assert targets(one, "-") == [None]
+    assert targets(one, str(new / "result"), "png") == [new / "result"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "kind", "match"),
+    [
+        (["a.jpg"], "a.jpg", None, "would replace an input"),
+        (["a.jpg"], "./x/../a.jpg", None, "would replace an input"),
+        (["a.jpg", "a.color.jpg"], None, None, "would replace an input"),
+        (["x/a.jpg", "y/a.jpg"], "out", None, "would both become"),
+        (["a.jpg", "b.jpg"], "-", None, "cannot all go to stdout"),
+        (["-", "b.jpg"], None, None, "cannot be mixed"),
+        (["a.jpg"], "b.png", "webp", "does not end like"),
+        (["a" * 300, "a" * 300 + ".color"], None, None, "would replace an input"),
+    ],
+)
+def test_plans_that_cannot_end_well(
+    inputs: list[str], output: str | None, kind: str | None, match: str
+) -> None:
+    with pytest.raises(UsageError, match=match):
+        plan(inputs, output=output, file_format=kind)
+
+
+def test_several_pictures_into_a_file(album: Path) -> None:
+    with pytest.raises(UsageError, match="need a folder"):
+        plan([str(album)], output=str(album / "notes.txt"))
+
+
+def test_an_ending_that_is_not_written() -> None:
+    with pytest.raises(SaveError, match=r"b\.gif"):
+        plan(["a.jpg"], output="b.gif")
+
+
+def test_a_folder_that_cannot_be_read(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(PictureError, match=r"album cannot be read \(permission denied\)"):
+        plan([str(album)], output=None)
