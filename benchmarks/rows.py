@@ -152,10 +152,12 @@ def network(setting: Setting) -> list[Row]:
             3000, 4000, size=size, multiple_of=held.multiple_of, max_long=held.max_long
         )
         height, width = shape.height + shape.bottom, shape.width + shape.right
-        luma = np.linspace(0, 100, height * width, dtype=np.float32).reshape(1, 1, height, width)
+        lightness = np.linspace(0, 100, height * width, dtype=np.float32).reshape(
+            1, 1, height, width
+        )
 
-        def work(luma: np.ndarray = luma) -> object:
-            return engine.run(luma)
+        def work(lightness: np.ndarray = lightness) -> object:
+            return engine.run(lightness)
 
         timed, _ = alternate(work, None, repeats=max(setting.repeats, 5))
         rows.append(
@@ -193,18 +195,18 @@ def hints(setting: Setting) -> list[Row]:
     fitted = fit(
         gray, size=held.sizes["balanced"], multiple_of=held.multiple_of, max_long=held.max_long
     )
-    luma = fitted.luma[0, 0]
-    height, width = luma.shape
+    lightness = fitted.lightness[0, 0]
+    height, width = lightness.shape
     random = np.random.default_rng(0)
     points = [
         Point(x=x, y=y, color=(50.0, 80 * a - 40, 80 * b - 40))
         for x, y, a, b in random.uniform(0, 1, (10, 4))
     ]
-    planes = rasterize(points, height, width, lightness=luma)
+    planes = rasterize(points, height, width, lightness=lightness)
     proposal = np.zeros((2, height // 2, width // 2), np.float32)
     timed, against = alternate(
-        lambda: follow(luma, proposal, planes),
-        lambda: engine.run(fitted.luma, planes[None] if held.takes_hints else None),
+        lambda: follow(lightness, proposal, planes),
+        lambda: engine.run(fitted.lightness, planes[None] if held.takes_hints else None),
         repeats=max(setting.repeats, 5),
     )
     return [

@@ -96,7 +96,9 @@ def _batch(rgb: torch.Tensor) -> Batch:
 
     lab = rgb_to_lab(rgb, axis=1).float()
     blank = torch.zeros(len(rgb), 4, *rgb.shape[2:])
-    return Batch(luma=lab[:, :1], lightness=lab[:, :1], ab=lab[:, 1:], hint=blank, rgb=rgb)
+    return Batch(
+        input_lightness=lab[:, :1], lightness=lab[:, :1], ab=lab[:, 1:], hint=blank, rgb=rgb
+    )
 
 
 def _plain(recipe: Recipe, folder: Path) -> float:

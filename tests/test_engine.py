@@ -23,10 +23,10 @@ from tiny_models import make_bundle, make_copier
 
 def inputs(count: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(height * width)
-    luma = rng.uniform(0, 100, (count, 1, height, width)).astype(np.float32)
+    lightness = rng.uniform(0, 100, (count, 1, height, width)).astype(np.float32)
     hint = np.zeros((count, 4, height, width), np.float32)
     hint[..., : height // 2, :3] = np.float32([50, 20, -30, 1])[:, None, None]
-    return luma, hint
+    return lightness, hint
 
 
 @pytest.mark.parametrize("size", [(1, 8, 8), (1, 16, 40), (3, 24, 8)])
@@ -35,11 +35,11 @@ def test_as_the_reference(
     kind: str, size: tuple[int, int, int], request: pytest.FixtureRequest
 ) -> None:
     bundle: Bundle = request.getfixturevalue(kind)
-    luma, hint = inputs(*size)
-    found = Engine(bundle).run(luma, hint, bins=True)
+    lightness, hint = inputs(*size)
+    found = Engine(bundle).run(lightness, hint, bins=True)
     reference = ReferenceEvaluator(str(bundle.model_path))
     names = [output.name for output in reference.proto_.graph.output]
-    expected = dict(zip(names, reference.run(None, {"luma": luma, "hint": hint}), strict=True))
+    expected = dict(zip(names, reference.run(None, {"luma": lightness, "hint": hint}), strict=True))
     for name in ("ab", "lab", "bins"):
         value = getattr(found, name)
         assert (value is None) == (name not in expected)
@@ -49,23 +49,23 @@ def test_as_the_reference(
 
 
 def test_no_hint_is_zeros(tiny: Bundle) -> None:
-    luma, hint = inputs(1, 16, 16)
+    lightness, hint = inputs(1, 16, 16)
     model = Engine(tiny)
-    np.testing.assert_array_equal(model.run(luma).ab, model.run(luma, hint * 0).ab)
-    assert np.abs(model.run(luma).ab - model.run(luma, hint).ab).max() > 1
+    np.testing.assert_array_equal(model.run(lightness).ab, model.run(lightness, hint * 0).ab)
+    assert np.abs(model.run(lightness).ab - model.run(lightness, hint).ab).max() > 1
 
 
 def test_a_model_without_hints_may_take_luma_alone(tmp_path: Path) -> None:
     bundle = make_copier(tmp_path / "deaf", color=(7, -9))
-    luma, hint = inputs(2, 16, 24)
+    lightness, hint = inputs(2, 16, 24)
     for given in (None, hint):
-        lab = Engine(bundle).run(luma, given).lab
+        lab = Engine(bundle).run(lightness, given).lab
         assert lab is not None
-        np.testing.assert_allclose(lab[:, 0], luma[:, 0], atol=1e-5)
+        np.testing.assert_allclose(lab[:, 0], lightness[:, 0], atol=1e-5)
         np.testing.assert_allclose(lab[:, 1], 7, atol=1e-5)
         np.testing.assert_allclose(lab[:, 2], -9, atol=1e-5)
     hearing = dataclasses.replace(bundle.manifest, takes_hints=True)
-    with pytest.raises(ModelError, match=r"takes \['luma'\].*needs luma and hint"):
+    with pytest.raises(ModelError, match=r"takes \['luma'\].*needs lightness and hint"):
         Engine(Bundle(bundle.path, hearing, ""))
 
 
@@ -74,11 +74,11 @@ def test_bins_come_only_when_asked_for(tiny_bins: Bundle) -> None:
 
 
 def test_threads(tiny: Bundle) -> None:
-    luma, hint = inputs(1, 32, 32)
+    lightness, hint = inputs(1, 32, 32)
     model = Engine(tiny, threads=1)
-    expected = model.run(luma, hint).ab
+    expected = model.run(lightness, hint).ab
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: model.run(luma, hint).ab, range(16)):
+        for found in pool.map(lambda _: model.run(lightness, hint).ab, range(16)):
             np.testing.assert_array_equal(found, expected)
     with pytest.raises(UsageError, match="0 threads"):
         Engine(tiny, threads=0)

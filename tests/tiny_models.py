@@ -88,7 +88,7 @@ def graph(*, predicts: str = "ab", bins: bool = False, broken: str = "") -> byte
 
 
 def copier(*, predicts: str = "lab", color: tuple[float, float] = (0.0, 0.0)) -> bytes:
-    """Return a graph that takes ``luma`` alone and gives one a*, b* everywhere, at full size.
+    """Return a graph that takes ``lightness`` alone and gives one a*, b* everywhere, at full size.
 
     With "lab" the lightness is the input's.
     """

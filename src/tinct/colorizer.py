@@ -271,7 +271,7 @@ class Colorizer:
             rgb = painting.paint_drawing(
                 picture.gray,
                 lab,
-                fitted.luma[0, 0],
+                fitted.lightness[0, 0],
                 strength=strength,
                 cover=fitted.shape.cover,
                 threads=self.threads,
@@ -350,16 +350,16 @@ class Colorizer:
         # A drawing does not tell how light the colors are that belong into it; the hints do.
         own = manifest.task == "lineart"
         planes = _planes(hints, fitted, own_lightness=own, size=gray.shape) if hints else None
-        proposal = self._run(fitted.luma, planes)
+        proposal = self._run(fitted.lightness, planes)
         if mirror:
             turned = None if planes is None else np.ascontiguousarray(planes[..., ::-1])
-            other = self._run(np.ascontiguousarray(fitted.luma[..., ::-1]), turned)
+            other = self._run(np.ascontiguousarray(fitted.lightness[..., ::-1]), turned)
             proposal = (proposal + other[..., ::-1]) * np.float32(0.5)
         if reference is not None:
             proposal = self._repainted(proposal, fitted, reference)
         if planes is not None:  # what was said of a place goes before what was said of all
             kept = proposal if self.paints else proposal[-2:]
-            proposal = propagation.follow(fitted.luma[0, 0], kept, planes[0])
+            proposal = propagation.follow(fitted.lightness[0, 0], kept, planes[0])
         return proposal, fitted
 
     def _repainted(
@@ -369,17 +369,17 @@ class Colorizer:
         _, height, width = proposal.shape
         lightness = proposal[:1]
         if not self.paints:
-            step = fitted.luma.shape[2] // height
-            lightness = fitted.luma[0].reshape(1, height, step, width, step).mean((2, 4))
+            step = fitted.lightness.shape[2] // height
+            lightness = fitted.lightness[0].reshape(1, height, step, width, step).mean((2, 4))
         lab = np.concatenate([lightness, proposal[-2:]])
         lab[1:] = palette.repaint(lab, reference, cover=fitted.shape.cover)
         return lab if self.paints else lab[1:]
 
     def _run(
-        self, luma: NDArray[np.float32], planes: NDArray[np.float32] | None
+        self, lightness: NDArray[np.float32], planes: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
         """Return what the model predicts for one picture."""
-        prediction = self.engine.run(luma, planes)
+        prediction = self.engine.run(lightness, planes)
         proposal = prediction.lab if prediction.ab is None else prediction.ab
         assert proposal is not None
         first: NDArray[np.float32] = proposal[0]
@@ -395,7 +395,7 @@ def _planes(
         read_hints(given),
         shape.height,
         shape.width,
-        lightness=fitted.luma[0, 0, : shape.height, : shape.width],
+        lightness=fitted.lightness[0, 0, : shape.height, : shape.width],
         own_lightness=own_lightness,
         size=(size[0], size[1]),
     )

@@ -147,11 +147,13 @@ class Engine:
         """The execution providers in use, best first."""
         return list(self._session.get_providers())
 
-    def run(self, luma: Floats, hint: Floats | None = None, *, bins: bool = False) -> Prediction:
+    def run(
+        self, lightness: Floats, hint: Floats | None = None, *, bins: bool = False
+    ) -> Prediction:
         """Predict colors.
 
         Args:
-            luma: float32 (N, 1, H, W), L* 0..100; H and W multiples of the manifest's.
+            lightness: float32 (N, 1, H, W), L* 0..100; H and W multiples of the manifest's.
             hint: float32 (N, 4, H, W): L*, a*, b*, mask; None for no hints. Without effect on a
                 model that takes none.
             bins: also give the distribution over ab bins, if the model has one.
@@ -163,11 +165,11 @@ class Engine:
             DeviceError: the device ran out of memory.
             ModelError: the model failed, or its output is not finite or of the wrong shape.
         """
-        count, _, height, width = luma.shape
+        count, _, height, width = lightness.shape
         multiple = self.manifest.multiple_of
         assert height % multiple == 0, (height, multiple)
         assert width % multiple == 0, (width, multiple)
-        given = {"luma": luma}
+        given = {"luma": lightness}
         if "hint" in self._inputs:
             none = (count, 4, height, width)
             given["hint"] = np.zeros(none, np.float32) if hint is None else hint

@@ -109,21 +109,23 @@ def test_fitting_is_pillows_bicubic_in_lightness(dtype: type, shape: tuple[int, 
     gray = noise(shape, dtype)
     fitted = chroma.fit(gray, size=64, multiple_of=16, max_long=256)
     part = fitted.shape
-    assert fitted.luma.dtype == np.float32
-    assert fitted.luma.shape == (1, 1, part.height + part.bottom, part.width + part.right)
+    assert fitted.lightness.dtype == np.float32
+    assert fitted.lightness.shape == (1, 1, part.height + part.bottom, part.width + part.right)
     small = Image.fromarray(gray.astype(np.float32) / top).resize(
         (part.width, part.height), Image.Resampling.BICUBIC
     )
     expected = rgb2lab(np.repeat(np.clip(np.asarray(small), 0, 1)[..., None], 3, -1))[..., 0]
-    np.testing.assert_allclose(fitted.luma[0, 0, : part.height, : part.width], expected, atol=0.02)
+    np.testing.assert_allclose(
+        fitted.lightness[0, 0, : part.height, : part.width], expected, atol=0.02
+    )
 
 
 def test_padding_mirrors_the_picture() -> None:
     fitted = chroma.fit(noise((50, 70)), size=50, multiple_of=32, max_long=200, edge="pad")
-    luma, part = fitted.luma[0, 0], fitted.shape
+    lightness, part = fitted.lightness[0, 0], fitted.shape
     assert (part.bottom, part.right) == (14, 26)
-    np.testing.assert_array_equal(luma[50:], luma[36:50][::-1])
-    np.testing.assert_array_equal(luma[:, 70:], luma[:, 44:70][:, ::-1])
+    np.testing.assert_array_equal(lightness[50:], lightness[36:50][::-1])
+    np.testing.assert_array_equal(lightness[:, 70:], lightness[:, 44:70][:, ::-1])
 
 
 # --------------------------------------------------------------------------------------- way up

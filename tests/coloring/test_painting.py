@@ -81,7 +81,7 @@ def test_lines_stay_where_and_as_sharp_as_they_are(width: int) -> None:
     drawing = draw(2000, width=width)
     fill = np.array([0.95, 0.62, 0.35])
     true = drawing[..., None] / 255 * fill
-    seen = chroma.fit(drawing, size=256, max_long=256).luma[0, 0]
+    seen = chroma.fit(drawing, size=256, max_long=256).lightness[0, 0]
     found = lab_of(paint_drawing(drawing, planes(rgb2lab(shrink(true, 256))), seen))
     flat = rgb2lab(fill)
     ours, drawn = found[..., 0] < flat[0] / 2, drawing < 128
@@ -97,7 +97,7 @@ def test_lines_stay_where_and_as_sharp_as_they_are(width: int) -> None:
 
 def test_a_model_that_copies_gives_the_drawing_back() -> None:
     drawing = draw(900, width=3)
-    seen = chroma.fit(drawing, size=128, max_long=128).luma[0, 0]
+    seen = chroma.fit(drawing, size=128, max_long=128).lightness[0, 0]
     copied = np.stack([seen, 0 * seen, 0 * seen])
     off = paint_drawing(drawing, copied, seen).astype(int) - drawing[..., None]
     assert np.abs(off).mean() < 0.5
@@ -107,7 +107,7 @@ def test_a_model_that_copies_gives_the_drawing_back() -> None:
 def test_nothing_beside_a_line_is_brighter_than_the_painting() -> None:
     """A painting that leaves the lines gray, as if they had faded."""
     drawing = draw(600, width=4)
-    seen = chroma.fit(drawing, size=100, max_long=100).luma[0, 0]
+    seen = chroma.fit(drawing, size=100, max_long=100).lightness[0, 0]
     faded = np.stack([30 + 0.3 * seen, 0 * seen, 0 * seen])
     found = lab_of(paint_drawing(drawing, faded, seen))[..., 0]
     assert found.max() < 60 * 1.05
@@ -147,7 +147,7 @@ def test_colors_that_cannot_be_shown_keep_lightness_and_hue() -> None:
 
 def test_strength_changes_chroma_only() -> None:
     drawing = draw(300, width=2)
-    seen = chroma.fit(drawing, size=64, max_long=64).luma[0, 0]
+    seen = chroma.fit(drawing, size=64, max_long=64).lightness[0, 0]
     lab = planes(rgb2lab(np.random.default_rng(3).uniform(0.3, 0.7, (64, 64, 3))))
     one, half, none = (
         lab_of(paint_drawing(drawing, lab, seen, strength=s)) for s in (1.0, 0.5, 0.0)
@@ -164,7 +164,7 @@ def test_strength_changes_chroma_only() -> None:
 def test_padding_is_left_out() -> None:
     drawing = draw(400, width=3)[:250]
     fitted = chroma.fit(drawing, size=50, multiple_of=64, max_long=80, edge="pad")
-    seen = fitted.luma[0, 0]
+    seen = fitted.lightness[0, 0]
     assert fitted.shape.bottom > 0
     lab = np.stack([seen, 20 - seen / 5, seen / 10])
     part = slice(fitted.shape.height), slice(fitted.shape.width)
@@ -197,7 +197,7 @@ def test_threads_and_memory_order_do_not_change_the_result(dtype: type) -> None:
 
 def test_memory_is_the_result_and_strips() -> None:
     drawing = np.tile(draw(1000, width=3), (3, 4))
-    seen = chroma.fit(drawing, size=256, max_long=512).luma[0, 0]
+    seen = chroma.fit(drawing, size=256, max_long=512).lightness[0, 0]
     lab = np.stack([seen, 40 + 0 * seen, 60 + 0 * seen])  # much of it out of gamut
     tracemalloc.start()
     found = paint_drawing(drawing, lab, seen, threads=2)

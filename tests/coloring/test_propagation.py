@@ -26,28 +26,28 @@ Floats = np.ndarray
 
 def two_regions(height: int = 120, width: int = 160, light: float = 80.0) -> Floats:
     """Return L*: dark left, light right, with the little noise that no photograph is without."""
-    luma = np.full((height, width), 30, np.float32)
-    luma[:, width // 2 :] = light
-    noise = np.random.default_rng(3).normal(0, 1.5, luma.shape)
-    return (luma + noise).astype(np.float32)
+    lightness = np.full((height, width), 30, np.float32)
+    lightness[:, width // 2 :] = light
+    noise = np.random.default_rng(3).normal(0, 1.5, lightness.shape)
+    return (lightness + noise).astype(np.float32)
 
 
-def told(luma: Floats, *points: Point) -> Floats:
-    return rasterize(points, *luma.shape, lightness=luma)
+def told(lightness: Floats, *points: Point) -> Floats:
+    return rasterize(points, *lightness.shape, lightness=lightness)
 
 
 def point(x: float, y: float, a: float, b: float, radius: float = 0.01) -> Point:
     return Point(x=x, y=y, color=(50.0, a, b), radius=radius)
 
 
-def plain(luma: Floats, a: float = 5.0, b: float = 10.0) -> Floats:
-    half = luma.shape[0] // 2, luma.shape[1] // 2
+def plain(lightness: Floats, a: float = 5.0, b: float = 10.0) -> Floats:
+    half = lightness.shape[0] // 2, lightness.shape[1] // 2
     return np.stack([np.full(half, a, np.float32), np.full(half, b, np.float32)])
 
 
 def test_a_hint_colors_its_region_and_not_the_next() -> None:
-    luma = two_regions()
-    ab = follow(luma, plain(luma), told(luma, point(0.25, 0.5, -30, 20)))
+    lightness = two_regions()
+    ab = follow(lightness, plain(lightness), told(lightness, point(0.25, 0.5, -30, 20)))
     assert ab.shape == (2, 120, 160)
     moved = (ab[0] - 5) / (-30 - 5)  # 0: as proposed, 1: as told
     assert moved[30:90, 10:70].min() > 0.7
@@ -55,32 +55,34 @@ def test_a_hint_colors_its_region_and_not_the_next() -> None:
 
 
 def test_alike_places_follow_across_a_gap() -> None:
-    luma = np.full((120, 160), 30, np.float32)
-    luma[:, 70:84] = 90  # a white shirt between two lapels
-    ab = follow(luma, plain(luma), told(luma, point(0.35, 0.5, -30, 20)))
+    lightness = np.full((120, 160), 30, np.float32)
+    lightness[:, 70:84] = 90  # a white shirt between two lapels
+    ab = follow(lightness, plain(lightness), told(lightness, point(0.35, 0.5, -30, 20)))
     moved = (ab[0] - 5) / (-30 - 5)
     assert moved[50:70, 90:100].mean() > 0.5
     assert moved[50:70, 74:80].mean() < 0.3
 
 
 def test_far_places_keep_the_proposal() -> None:
-    luma = np.full((100, 1000), 60, np.float32)
-    ab = follow(luma, plain(luma), told(luma, point(0.05, 0.5, 40, -40)))
-    np.testing.assert_allclose(ab[:, :, 500:], plain(luma)[:, :1, :1] + np.zeros((2, 100, 500)))
+    lightness = np.full((100, 1000), 60, np.float32)
+    ab = follow(lightness, plain(lightness), told(lightness, point(0.05, 0.5, 40, -40)))
+    np.testing.assert_allclose(
+        ab[:, :, 500:], plain(lightness)[:, :1, :1] + np.zeros((2, 100, 500))
+    )
 
 
 def test_keep_gray_is_a_hint_like_others() -> None:
-    luma = two_regions()
-    ab = follow(luma, plain(luma, 25, 25), told(luma, point(0.25, 0.5, 0, 0)))
+    lightness = two_regions()
+    ab = follow(lightness, plain(lightness, 25, 25), told(lightness, point(0.25, 0.5, 0, 0)))
     assert np.hypot(*ab)[30:90, 10:70].max() < 8
     assert np.hypot(*ab)[:, 90:].min() > 30
 
 
 def test_what_is_told_everywhere_is_what_comes_out() -> None:
-    luma = two_regions(64, 96)
+    lightness = two_regions(64, 96)
     planes = np.random.default_rng(0).uniform(-60, 60, (4, 64, 96)).astype(np.float32)
     planes[3] = 1
-    np.testing.assert_allclose(follow(luma, plain(luma), planes), planes[1:3], atol=1e-3)
+    np.testing.assert_allclose(follow(lightness, plain(lightness), planes), planes[1:3], atol=1e-3)
 
 
 @given(
@@ -95,9 +97,9 @@ def test_nothing_leaves_the_range_of_what_goes_in(
     x: float, y: float, a: float, b: float, height: int, width: int
 ) -> None:
     random = np.random.default_rng(height)
-    luma = random.uniform(0, 100, (height, width)).astype(np.float32)
+    lightness = random.uniform(0, 100, (height, width)).astype(np.float32)
     proposal = random.uniform(-40, 40, (2, height, width)).astype(np.float32)
-    ab = follow(luma, proposal, told(luma, point(x, y, a, b), point(y, x, b, a)))
+    ab = follow(lightness, proposal, told(lightness, point(x, y, a, b), point(y, x, b, a)))
     assert np.isfinite(ab).all()
     assert np.abs(ab).max() <= max(np.abs(proposal).max(), abs(a), abs(b)) + 1e-3
 
@@ -105,15 +107,17 @@ def test_nothing_leaves_the_range_of_what_goes_in(
 @given(seed=st.integers(0, 99), change=st.floats(0.1, 10))
 def test_changed_colors_change_the_result_boundedly(seed: int, change: float) -> None:
     random = np.random.default_rng(seed)
-    luma = two_regions(48, 64)
+    lightness = two_regions(48, 64)
     places = random.uniform(0, 1, (6, 2))
     colors = random.uniform(-40, 40, (6, 2))
     others = colors + random.uniform(-change, change, (6, 2))
     one, two = (
         follow(
-            luma,
-            plain(luma),
-            told(luma, *(point(*p, *c, radius=0.05) for p, c in zip(places, some, strict=True))),
+            lightness,
+            plain(lightness),
+            told(
+                lightness, *(point(*p, *c, radius=0.05) for p, c in zip(places, some, strict=True))
+            ),
         )
         for some in (colors, others)
     )
@@ -131,10 +135,12 @@ def test_moved_hints_change_the_result_boundedly(step: float) -> None:
     # 1 / (1 + (doubt / w)^2) then changes by at most tanh(log(r) / 2). The likeness adds a
     # Gaussian, for which the same holds as long as the way is below s. So the first spreading
     # changes by at most tanh(log(r) / 2) of the difference between told and proposed.
-    luma = np.full((96, 128), 50, np.float32)
-    proposal = plain(luma)
-    before = follow(luma, proposal, told(luma, point(0.5, 0.5, -30, 30)))
-    after = follow(luma, proposal, told(luma, point(0.5 + step * 0.75, 0.5 + step, -30, 30)))
+    lightness = np.full((96, 128), 50, np.float32)
+    proposal = plain(lightness)
+    before = follow(lightness, proposal, told(lightness, point(0.5, 0.5, -30, 30)))
+    after = follow(
+        lightness, proposal, told(lightness, point(0.5 + step * 0.75, 0.5 + step, -30, 30))
+    )
     deviation = REACH.along * np.sqrt(3) * 4 / np.sqrt(63)
     bound = np.tanh(np.sqrt(2) * step / deviation)
     difference = np.hypot(-30 - 5, 30 - 10)
@@ -143,16 +149,18 @@ def test_moved_hints_change_the_result_boundedly(step: float) -> None:
 
 @pytest.mark.parametrize("step", [0.01, 0.02])
 def test_moved_hints_in_a_photograph(step: float) -> None:
-    luma = _lightness(PHOTOGRAPH, 192)
+    lightness = _lightness(PHOTOGRAPH, 192)
     random = np.random.default_rng(7)
-    proposal = plain(luma)
+    proposal = plain(lightness)
     places = random.uniform(0.1, 0.9, (10, 2))
     colors = random.uniform(-40, 40, (10, 2))
     moves = random.uniform(0, 2 * np.pi, 10)
     moved = places + step * np.stack([np.cos(moves), np.sin(moves)], 1)
     one, two = (
         follow(
-            luma, proposal, told(luma, *(point(*p, *c) for p, c in zip(some, colors, strict=True)))
+            lightness,
+            proposal,
+            told(lightness, *(point(*p, *c) for p, c in zip(some, colors, strict=True))),
         )
         for some in (places, moved)
     )

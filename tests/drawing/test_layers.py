@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 from made_pictures import line_drawing
 from tinct import photo
 from tinct.drawing import layers
-from tinct.drawing.layers import Layer, join, layers_of, save_layers
+from tinct.drawing.layers import OraLayer, join, layers_of, save_layers
 from tinct.errors import SaveError, UsageError
 
 GRAY = line_drawing(200, paper=230, ink=20)
@@ -106,7 +106,7 @@ def set_lum(below: list[float], above: list[float]) -> list[float]:
 def test_the_mode_color_against_the_specification() -> None:
     rng = np.random.default_rng(2)
     below, above = (rng.integers(0, 256, (40, 3)).astype(np.uint8) for _ in range(2))
-    found = join([Layer("a", below[None]), Layer("b", above[None], "svg:color")])[0]
+    found = join([OraLayer("a", below[None]), OraLayer("b", above[None], "svg:color")])[0]
     for one, under, over in zip(found, below / 255, above / 255, strict=True):
         expected = np.array(set_lum(list(under), list(over))) * 255
         assert np.abs(one - expected.clip(0, 255)).max() <= 1

@@ -333,7 +333,7 @@ def test_curves_of_a_run_are_drawn(nano_run: Path) -> None:
 def test_both_players_are_drawn_on_train_and_validation() -> None:
     names = [
         "net.l1",
-        "critic.real",
+        "discriminator.real",
         *(f"{w}.{p}_{f}" for w in ("train", "val") for p in "dg" for f in ("loss", "accuracy")),
     ]
     series = {name: [[100 * n, float(n + len(name))] for n in (1, 2, 3)] for name in names}
@@ -345,7 +345,7 @@ def test_both_players_are_drawn_on_train_and_validation() -> None:
     }
     assert panels == {
         "accuracy": [f"{w}.{p}_accuracy" for w in ("train", "val") for p in "dg"],
-        "loss terms": ["net.l1", "critic.real"],
+        "loss terms": ["net.l1", "discriminator.real"],
         "D and G loss": [f"{w}.{p}_loss" for w in ("train", "val") for p in "dg"],
     }
     for axes in figure.axes[:2]:
@@ -464,9 +464,9 @@ def test_networks_are_timed_at_their_working_size(
     seen: list[tuple[str, tuple[int, ...]]] = []
     run = systems.Engine.run
 
-    def watched(engine: systems.Engine, luma: np.ndarray) -> object:
-        seen.append((engine.manifest.name, luma.shape))
-        return run(engine, luma)
+    def watched(engine: systems.Engine, lightness: np.ndarray) -> object:
+        seen.append((engine.manifest.name, lightness.shape))
+        return run(engine, lightness)
 
     monkeypatch.setattr(systems.Engine, "run", watched)
     speeds = systems.time_networks(systems.gather(bundles, tmp_path))

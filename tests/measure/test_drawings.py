@@ -180,8 +180,8 @@ def test_hints_tell_a_line_art_model_the_true_lightness(tmp_path: Path, folder: 
     seen = []
     colorizer = Colorizer(model.path)
     run = colorizer.engine.run
-    colorizer.engine.run = lambda luma, hint=None, **more: (
-        seen.append(hint) or run(luma, hint, **more)
+    colorizer.engine.run = lambda lightness, hint=None, **more: (
+        seen.append(hint) or run(lightness, hint, **more)
     )
     source = drawings.find_drawings(folder, limit=1, draw=never)
     subject = source.open(source.files[0])

@@ -51,11 +51,11 @@ def _error(task: object, recipe: object, pictures: Path) -> float:
     for raw in source.held_batches(size=32, count=16, limit=6):
         batch = to_batch(raw, device=torch.device("cpu"), task=recipe.task)  # type: ignore[attr-defined]
         with torch.no_grad():
-            found = task.net(batch.luma, batch.hint)  # type: ignore[attr-defined]
+            found = task.net(batch.input_lightness, batch.hint)  # type: ignore[attr-defined]
         step = 1 if "lab" in found else 2
         truth = F.avg_pool2d(torch.cat([batch.lightness, batch.ab], dim=1), step)
         lab = found["lab"] if step == 1 else torch.cat([truth[:, :1], found["ab"]], dim=1)
-        given = F.avg_pool2d(torch.cat([batch.luma, 0 * batch.ab], dim=1), step)
+        given = F.avg_pool2d(torch.cat([batch.input_lightness, 0 * batch.ab], dim=1), step)
         true, mine, none = (np.moveaxis(x.double().numpy(), 1, -1) for x in (truth, lab, given))
         ours += float(deltaE_ciede2000(true, mine).mean())
         blank += float(deltaE_ciede2000(true, none).mean())

@@ -49,13 +49,13 @@ def test_bundle_tells_the_truth(bundle: Path, nano_run: Path) -> None:
 def test_graph_agrees_with_torch(bundle: Path, nano_run: Path, shape: tuple[int, int, int]) -> None:
     count, height, width = shape
     _, net = load_net(nano_run)
-    luma = torch.rand(count, 1, height, width) * 100
+    lightness = torch.rand(count, 1, height, width) * 100
     hint = torch.zeros(count, 4, height, width)
     hint[:, :, 5, 9] = torch.tensor([50.0, 40.0, 20.0, 1.0])
     with torch.no_grad():
-        expected = net(luma, hint)
+        expected = net(lightness, hint)
     session = ort.InferenceSession(str(bundle / "model.onnx"))
-    ab, bins = session.run(["ab", "bins"], {"luma": luma.numpy(), "hint": hint.numpy()})
+    ab, bins = session.run(["ab", "bins"], {"luma": lightness.numpy(), "hint": hint.numpy()})
     # Weights are stored in half precision: 11 bits.
     assert np.abs(ab - expected["ab"].numpy()).max() < 0.5
     assert np.abs(bins - expected["bins"].numpy()).max() < 0.05

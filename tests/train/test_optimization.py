@@ -40,7 +40,7 @@ def test_only_one_player_gathers_gradients() -> None:
         for player in task.players()
     }
     assert len(players) == 2
-    kept = players["critic"][0]
+    kept = players["discriminator"][0]
     kept.requires_grad_(False)  # frozen by a stage: stays so
     for name in players:
         with only(task, name):

@@ -13,7 +13,7 @@ from tinct.errors import TrainingError
 from tinct.train import recipes
 from tinct.train.recipe import Stage
 from tinct.train.rundir import RunDir
-from tinct.train.trainer import Average, Trainer, build_task, learning_rate, prepare_stage, train
+from tinct.train.trainer import EMA, Trainer, build_task, learning_rate, prepare_stage, train
 
 NANO = recipes.get("flagship-photo", size="nano")
 
@@ -146,7 +146,7 @@ def test_schedule_rises_and_falls_along_a_cosine() -> None:
 
 def test_average_follows_the_formula() -> None:
     module = torch.nn.Linear(1, 1, bias=False)
-    average = Average(module, 0.5)
+    average = EMA(module, 0.5)
     start = float(module.weight.detach())
     with torch.no_grad():
         module.weight.fill_(start + 1)

@@ -13,7 +13,7 @@ from tinct.train import recipes
 from tinct.train.families.flagship import FlagshipTask
 from tinct.train.rundir import RunDir
 from tinct.train.trainer import Trainer, train
-from tinct.train.validation import Watch, look
+from tinct.train.validation import EarlyStopping, validate
 
 NANO = recipes.get("flagship-photo", size="nano")
 
@@ -34,7 +34,7 @@ def test_gray_has_error_one_and_the_truth_none(
 
         monkeypatch.setattr(FlagshipTask, "predict", predict)
         fabric, pictures_ = trainer.fabric, trainer.pictures
-        return look(trainer.task, pictures_, NANO, size=32, fabric=fabric)[0]
+        return validate(trainer.task, pictures_, NANO, size=32, fabric=fabric)[0]
 
     assert seen(0.0) == pytest.approx({"val.error": 1.0, "val.chroma": 0.0})
     assert seen(1.0) == pytest.approx({"val.error": 0.0, "val.chroma": 1.0})
@@ -45,12 +45,12 @@ def test_a_stage_ends_at_a_plateau_and_the_next_goes_on(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = iter([0.9, 0.8, 0.85, 0.81, 0.82, 0.9, 0.7, 0.75, 0.6, 0.5])
-    real = Watch.see
+    real = EarlyStopping.see
 
-    def see(self, row, recipe):
+    def update(self, row, recipe):
         return real(self, {**row, "val.error": next(errors)}, recipe)
 
-    monkeypatch.setattr(Watch, "see", see)
+    monkeypatch.setattr(EarlyStopping, "update", update)
     stage = dataclasses.replace(NANO.stages[0], steps=20, patience=3)
     recipe = dataclasses.replace(
         NANO, stages=(stage, dataclasses.replace(stage, steps=4)), validate_every=2
@@ -87,23 +87,23 @@ def test_a_collapse_stops_with_the_last_good_checkpoint(
     assert [row["step"] for row in rows(tmp_path / "run", "val.chroma")] == [2, 4, 6, 8, 10, 12]
     state = RunDir(tmp_path / "run").load()
     assert state["step"] == 6
-    assert state["watch"]["outside"] == 0
+    assert state["early_stopping"]["outside"] == 0
 
 
 def test_a_good_look_forgives_earlier_ones() -> None:
     recipe = dataclasses.replace(NANO, limits={"val.error": (0.0, 2.0)})
-    watch = Watch()
-    assert "val.error is 3" in watch.see({"val.error": 3.0}, recipe)
+    watch = EarlyStopping()
+    assert "val.error is 3" in watch.update({"val.error": 3.0}, recipe)
     assert watch.outside == 1
-    assert watch.see({"val.error": 1.0}, recipe) == ""
+    assert watch.update({"val.error": 1.0}, recipe) == ""
     assert (watch.outside, watch.best, watch.stale) == (0, 1.0, 0)
-    assert "nan" in watch.see({"val.error": math.nan}, recipe)
+    assert "nan" in watch.update({"val.error": math.nan}, recipe)
     assert (watch.outside, watch.stale) == (1, 1)
-    assert Watch(**watch.state()) == watch
+    assert EarlyStopping(**watch.state()) == watch
 
 
 def test_figures_of_both_players_are_logged(pictures: Path, tmp_path: Path) -> None:
-    recipe = recipes.get("pix2pix-gray", {"stages.0.turns.critic": "2"}, size="nano")
+    recipe = recipes.get("pix2pix-gray", {"stages.0.turns.discriminator": "2"}, size="nano")
     train(recipe, [pictures], tmp_path / "run")
     trained = rows(tmp_path / "run", "train.d_loss")
     held = rows(tmp_path / "run", "val.d_loss")
@@ -127,7 +127,7 @@ def test_a_player_plays_at_every_nth_step(
         return real(self, stage, player, batch)
 
     monkeypatch.setattr(Trainer, "_backward", counted)
-    overrides = {"stages.0.turns.critic": "2", "stages.0.steps": "7"}
+    overrides = {"stages.0.turns.discriminator": "2", "stages.0.steps": "7"}
     train(recipes.get("pix2pix-gray", overrides, size="nano"), [pictures], tmp_path / "run")
-    assert [step for step, player in played if player == "critic"] == [0, 2, 4, 6]
-    assert [step for step, player in played if player != "critic"] == list(range(7))
+    assert [step for step, player in played if player == "discriminator"] == [0, 2, 4, 6]
+    assert [step for step, player in played if player != "discriminator"] == list(range(7))

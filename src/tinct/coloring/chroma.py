@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct import color
-from tinct.coloring.lab_render import Exact, Painter, Room, choose
+from tinct.coloring.lab_render import Exact, Renderer, Buffers, choose
 from tinct.resample import Floats, Work, bicubic, resample_rows, spread
 
 Gray = NDArray[np.uint8] | NDArray[np.uint16]
@@ -56,11 +56,11 @@ class Fitted:
     """A picture at a model's size.
 
     Attributes:
-        luma: float32 (1, 1, h, w), L* 0..100, padding included.
+        lightness: float32 (1, 1, h, w), L* 0..100, padding included.
         shape: which part of it shows the picture.
     """
 
-    luma: Floats
+    lightness: Floats
     shape: Shape
 
 
@@ -129,9 +129,9 @@ def fit(
     small = resample_rows(gray, bicubic(shape.height, height), threads=threads)
     small = resample_rows(small.T, bicubic(shape.width, width), threads=threads).T
     codes = np.clip(small / np.float32(np.iinfo(gray.dtype).max), 0, 1)
-    luma = color.gray_to_lightness(codes).astype(np.float32)
-    luma = np.pad(luma, ((0, shape.bottom), (0, shape.right)), mode="symmetric")
-    return Fitted(np.ascontiguousarray(luma)[None, None], shape)
+    lightness = color.gray_to_lightness(codes).astype(np.float32)
+    lightness = np.pad(lightness, ((0, shape.bottom), (0, shape.right)), mode="symmetric")
+    return Fitted(np.ascontiguousarray(lightness)[None, None], shape)
 
 
 def compose(
@@ -161,16 +161,16 @@ def compose(
     codes = int(np.iinfo(gray.dtype).max) + 1
     out = np.empty((*gray.shape, 3), gray.dtype)
     ab = ab * np.float32(strength)
-    painter: Painter = Exact(codes)
+    renderer: Renderer = Exact(codes)
     if ab.shape[1] * cover[0] <= gray.shape[0] and ab.shape[2] * cover[1] <= gray.shape[1]:
-        painter = choose(codes, ab, pixels=gray.size, threads=threads)
+        renderer = choose(codes, ab, pixels=gray.size, threads=threads)
     scale, offset = (
-        np.array(v, np.float32)[:, None, None] for v in (painter.scale, painter.offset)
+        np.array(v, np.float32)[:, None, None] for v in (renderer.scale, renderer.offset)
     )
 
     def begin(pixels: int) -> Work:
-        room = Room(pixels)
-        return lambda part, planes: painter.paint(gray[part], planes, out[part], room)
+        buffers = Buffers(pixels)
+        return lambda part, planes: renderer.render(gray[part], planes, out[part], buffers)
 
     spread(ab * scale + offset, gray.shape, cover=cover, begin=begin, threads=threads)
     return out

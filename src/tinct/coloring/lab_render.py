@@ -39,7 +39,7 @@ PIXELS_PER_ENTRY = 3  # an entry costs about three times what looking up saves o
 _LAB_TO_RGB = (color.XYZ_TO_RGB * color.WHITE).astype(np.float32)
 
 
-class Room:
+class Buffers:
     """Buffers for the pixels of one strip, used again and again: fresh memory is slow."""
 
     def __init__(self, size: int) -> None:
@@ -48,18 +48,18 @@ class Room:
         self.spare = np.empty(size, np.float32)
         self.index = np.empty(size, np.intp)
         self._size = size
-        self._inner: Room | None = None
+        self._inner: Buffers | None = None
 
     @property
-    def inner(self) -> Room:
-        """A room of the same size for work on some of the pixels."""
+    def inner(self) -> Buffers:
+        """A buffers of the same size for work on some of the pixels."""
         if self._inner is None:
-            self._inner = Room(self._size)
+            self._inner = Buffers(self._size)
         return self._inner
 
 
-class Painter(Protocol):
-    """What :func:`tinct.coloring.chroma.compose` needs of either painter."""
+class Renderer(Protocol):
+    """What :func:`tinct.coloring.chroma.compose` needs of either renderer."""
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -69,14 +69,14 @@ class Painter(Protocol):
     def offset(self) -> tuple[float, float]:
         """What is added after the factors."""
 
-    def paint(self, gray: NDArray[Any], ab: Floats, out: NDArray[Any], room: Room) -> None:
+    def render(self, gray: NDArray[Any], ab: Floats, out: NDArray[Any], buffers: Buffers) -> None:
         """Write the sRGB codes of one strip.
 
         Args:
             gray: (rows, columns), sRGB codes.
             ab: float32 (2, rows, columns), a*, b* times ``scale`` plus ``offset``.
             out: (rows, columns, 3), the dtype of ``gray``.
-            room: buffers for as many pixels.
+            buffers: buffers for as many pixels.
         """
 
 
@@ -115,17 +115,17 @@ def f_inverse(t: Floats, spare: Floats) -> None:
     t += below
 
 
-def linear_rgb(fy: Floats, light: Floats, x: Floats, z: Floats, room: Room) -> Floats:
-    """Return linear RGB (3, N) in ``room``, from fy, its light, x = fx - fy, z = fz - fy [2]."""
+def linear_rgb(fy: Floats, light: Floats, x: Floats, z: Floats, buffers: Buffers) -> Floats:
+    """Return linear RGB (3, N) in ``buffers``, from fy, its light, x = fx - fy, z = fz - fy [2]."""
     count = fy.size
-    xyz = room.xyz[: 3 * count].reshape(3, count)
-    spare = room.spare[:count]
+    xyz = buffers.xyz[: 3 * count].reshape(3, count)
+    spare = buffers.spare[:count]
     np.add(x, fy, out=xyz[0])
     f_inverse(xyz[0], spare)
     np.copyto(xyz[1], light)
     np.add(z, fy, out=xyz[2])
     f_inverse(xyz[2], spare)
-    return np.matmul(_LAB_TO_RGB, xyz, out=room.rgb[: 3 * count].reshape(3, count))
+    return np.matmul(_LAB_TO_RGB, xyz, out=buffers.rgb[: 3 * count].reshape(3, count))
 
 
 def outside(rgb: Floats) -> NDArray[np.bool_]:
@@ -151,12 +151,12 @@ def _limits() -> Floats:
     limit = np.zeros(fy.size, np.float32)
     for start in range(0, fy.size, STRIP):
         part = slice(start, start + STRIP)
-        room = Room(STRIP)
+        buffers = Buffers(STRIP)
         low, step = limit[part], np.float32(LARGEST / 2)
         for _ in range(HALVINGS):
             tried = low + step
             low += step * ~outside(
-                linear_rgb(fy[part], light[part], x[part] * tried, z[part] * tried, room)
+                linear_rgb(fy[part], light[part], x[part] * tried, z[part] * tried, buffers)
             )
             step /= np.float32(2)
     return np.pad(
@@ -228,19 +228,19 @@ class Exact:
         self._codes = code_table(codes)
         self._level = np.float32(255 / (codes - 1))
 
-    def paint(self, gray: NDArray[Any], ab: Floats, out: NDArray[Any], room: Room) -> None:
-        """Write the sRGB codes of one strip; see :class:`Painter`."""
+    def render(self, gray: NDArray[Any], ab: Floats, out: NDArray[Any], buffers: Buffers) -> None:
+        """Write the sRGB codes of one strip; see :class:`Renderer`."""
         x, z = ab.reshape(2, -1)
-        index = room.index[: gray.size]
+        index = buffers.index[: gray.size]
         np.copyto(index.reshape(gray.shape), gray)
         fy = np.take(self._fy, index, mode="clip")
         light = np.take(self._light, index, mode="clip")
-        rgb = linear_rgb(fy, light, x, z, room)
+        rgb = linear_rgb(fy, light, x, z, buffers)
         if rgb.min() < -TOLERANCE or rgb.max() > 1 + TOLERANCE:
             some = np.flatnonzero(outside(rgb))
             fy, light, x, z = fy[some], light[some], x[some], z[some]
             kept = kept_chroma(index[some] * self._level, x * np.float32(500), z * np.float32(-200))
-            rgb[:, some] = linear_rgb(fy, light, x * kept, z * kept, room.inner)
+            rgb[:, some] = linear_rgb(fy, light, x * kept, z * kept, buffers.inner)
         write_codes(rgb, self._codes, out, index)
 
 
@@ -262,7 +262,7 @@ class Tabled:
         codes = np.broadcast_to(np.arange(256, dtype=np.uint8), (share, 256))
 
         def fill(start: int) -> None:
-            room = Room(STRIP)
+            buffers = Buffers(STRIP)
             painted = np.empty((share, 256, 3), np.uint8)
             for first in range(start, min(start + 8 * share, cells.size), share):
                 some = cells[first : first + share]
@@ -270,31 +270,31 @@ class Tabled:
                 for axis, number in enumerate(divmod(some, self._rows)):
                     center = low[axis] + (number + 0.5) * CELL[axis]
                     ab[axis] = (center * exact.scale[axis])[:, None]
-                exact.paint(codes[: some.size], ab, painted[: some.size], room)
+                exact.render(codes[: some.size], ab, painted[: some.size], buffers)
                 entries[some, :, :3] = painted[: some.size]
 
         for_each(fill, range(0, cells.size, 8 * share), threads=threads)
 
-    def paint(self, gray: NDArray[Any], ab: Floats, out: NDArray[Any], room: Room) -> None:
-        """Write the sRGB codes of one strip; see :class:`Painter`."""
-        cell = room.xyz[: 2 * gray.size].view(np.int32).reshape(2, *gray.shape)
+    def render(self, gray: NDArray[Any], ab: Floats, out: NDArray[Any], buffers: Buffers) -> None:
+        """Write the sRGB codes of one strip; see :class:`Renderer`."""
+        cell = buffers.xyz[: 2 * gray.size].view(np.int32).reshape(2, *gray.shape)
         np.copyto(cell, ab, casting="unsafe")
         a, b = cell
         a *= self._rows
         a += b
         a <<= 8
         a += gray
-        index = room.index[: gray.size].reshape(gray.shape)
+        index = buffers.index[: gray.size].reshape(gray.shape)
         np.copyto(index, a)
-        packed = room.rgb[: gray.size].view(np.uint32).reshape(gray.shape)
+        packed = buffers.rgb[: gray.size].view(np.uint32).reshape(gray.shape)
         np.take(self._table.reshape(-1), index, out=packed, mode="clip")
         parts = packed.view(np.uint8).reshape(*gray.shape, 4)
         for channel in range(3):
             out[..., channel] = parts[..., channel]
 
 
-def choose(codes: int, ab: Floats, *, pixels: int, threads: int | None = None) -> Painter:
-    """Return the painter that is faster for a picture, by the colors it will have.
+def choose(codes: int, ab: Floats, *, pixels: int, threads: int | None = None) -> Renderer:
+    """Return the renderer that is faster for a picture, by the colors it will have.
 
     Args:
         codes: 256 or 65 536; 16-bit pictures are always calculated.
@@ -303,7 +303,7 @@ def choose(codes: int, ab: Floats, *, pixels: int, threads: int | None = None) -
         threads: that fill a table; None means one for each core.
 
     Returns:
-        A painter that holds for every a*, b* which the filter can make of ``ab``.
+        A renderer that holds for every a*, b* which the filter can make of ``ab``.
     """
     if codes > 256 or pixels < LEAST_PIXELS:
         return Exact(codes)

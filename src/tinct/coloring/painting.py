@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tinct import color
 from tinct.coloring.lab_render import (
-    Room,
+    Buffers,
     code_table,
     f_inverse,
     kept_chroma,
@@ -69,12 +69,12 @@ def paint_drawing(
     out = np.empty((*drawing.shape, 3), drawing.dtype)
 
     def begin(pixels: int) -> Work:
-        room = Room(pixels)
+        buffers = Buffers(pixels)
 
         def work(part: tuple[slice, slice], planes: Floats) -> None:
-            index = room.index[: planes[0].size]
+            index = buffers.index[: planes[0].size]
             np.copyto(index.reshape(planes.shape[1:]), drawing[part])
-            rgb = _join(planes.reshape(5, -1), np.take(light_of, index, mode="clip"), room)
+            rgb = _join(planes.reshape(5, -1), np.take(light_of, index, mode="clip"), buffers)
             write_codes(rgb, code_of, out[part], index)
 
         return work
@@ -109,19 +109,19 @@ def _planes(lab: Floats, seen: Floats, *, strength: float) -> Floats:
     return np.stack([f, chroma[0] / 500, chroma[1] / -200, f_seen, f_most]).astype(np.float32)
 
 
-def _join(planes: Floats, drawn: Floats, room: Room) -> Floats:
+def _join(planes: Floats, drawn: Floats, buffers: Buffers) -> Floats:
     """Give some pixels of a painting the drawing's light.
 
     Args:
         planes: (5, N), from :func:`_planes`, enlarged; overwritten.
         drawn: (N,), linear light of the drawing.
-        room: buffers.
+        buffers: buffers.
 
     Returns:
-        Linear RGB (3, N) in ``room``.
+        Linear RGB (3, N) in ``buffers``.
     """
     f, x, z, seen, most = planes
-    spare = room.spare[: drawn.size]
+    spare = buffers.spare[: drawn.size]
     # Enlarging overshoots beside edges: below black there is nothing; above white, the drawing's
     # overshoot is about the same and the ratio takes it back.
     for plane in (f, seen, most):
@@ -138,15 +138,15 @@ def _join(planes: Floats, drawn: Floats, room: Room) -> Floats:
     np.minimum(wanted, most, out=wanted)
     np.minimum(wanted, 1, out=wanted)
     ratio = np.divide(wanted, np.maximum(light, TINY, out=spare), out=most)
-    rgb = linear_rgb(f, light, x, z, room)
+    rgb = linear_rgb(f, light, x, z, buffers)
     rgb *= ratio
     some = np.flatnonzero(outside(rgb))
     if some.size:
-        rgb[:, some] = _fitted(wanted[some], x[some], z[some], ratio[some], room.inner)
+        rgb[:, some] = _fitted(wanted[some], x[some], z[some], ratio[some], buffers.inner)
     return rgb
 
 
-def _fitted(light: Floats, x: Floats, z: Floats, ratio: Floats, room: Room) -> Floats:
+def _fitted(light: Floats, x: Floats, z: Floats, ratio: Floats, buffers: Buffers) -> Floats:
     """Lower the chroma of colors until sRGB shows them.
 
     Args:
@@ -154,7 +154,7 @@ def _fitted(light: Floats, x: Floats, z: Floats, ratio: Floats, room: Room) -> F
         x: fx - fy of the painting, (N,); see :mod:`tinct.coloring.lab_render`.
         z: fz - fy.
         ratio: what the painting's light was multiplied by.
-        room: buffers.
+        buffers: buffers.
 
     Returns:
         Linear RGB (3, N).
@@ -164,4 +164,4 @@ def _fitted(light: Floats, x: Floats, z: Floats, ratio: Floats, room: Room) -> F
     gray = color.linear_to_srgb(light)
     f = (color.gray_to_lightness(gray) + np.float32(16)) / np.float32(116)
     kept = kept_chroma(gray * np.float32(255), x * np.float32(500), z * np.float32(-200))
-    return linear_rgb(f.astype(np.float32), light, x * kept, z * kept, room)
+    return linear_rgb(f.astype(np.float32), light, x * kept, z * kept, buffers)

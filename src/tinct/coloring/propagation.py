@@ -89,16 +89,18 @@ DARKER = np.float32(2)  # L*; less is the paper's own texture
 PAPER = 0.8  # of a drawing's brightest L*; what is at least as bright is no ink
 
 
-def follow(luma: Floats, proposal: Floats, planes: Floats, *, reach: Reach | None = None) -> Floats:
+def follow(
+    lightness: Floats, proposal: Floats, planes: Floats, *, reach: Reach | None = None
+) -> Floats:
     """Correct proposed colors by hints.
 
     At hinted pixels and their direct neighbors the result is what the hints say, so that it still
-    is after a bicubic enlargement. Chroma is corrected at the size of ``luma``, whose edges it then
-    has; a painting at its own, because its lines are sharpened against a drawing of that size
+    is after a bicubic enlargement. Chroma is corrected at the size of ``lightness``, whose edges it
+    then has; a painting at its own, because its lines are sharpened against a drawing of that size
     later (:mod:`tinct.coloring.painting`).
 
     Args:
-        luma: float32 (h, w), L* 0..100 of the picture.
+        lightness: float32 (h, w), L* 0..100 of the picture.
         proposal: float32 (2, h / s, w / s) for a whole number s, a*, b* in Lab units; or (3, ...),
             L*, a*, b*, of a model that paints: then L* follows the hints as well, but ink never
             becomes lighter.
@@ -112,12 +114,12 @@ def follow(luma: Floats, proposal: Floats, planes: Floats, *, reach: Reach | Non
     if reach is None:
         reach = DRAWING if painted else PHOTOGRAPH
     if painted:
-        luma, planes = _shrink(luma, planes, proposal.shape[1:])
+        lightness, planes = _shrink(lightness, planes, proposal.shape[1:])
     else:
-        proposal = _enlarge(proposal, *luma.shape)
+        proposal = _enlarge(proposal, *lightness.shape)
     mask, told = planes[3], planes[3 - len(proposal) : 3]
-    seen = luma if painted else _blur(luma)
-    side = min(luma.shape)
+    seen = lightness if painted else _blur(lightness)
+    side = min(lightness.shape)
     share = np.float32(min(1.0, reach.most * side**2 / mask.sum()))
     carried = _weighted(told, mask * share)
     if reach.alike:
@@ -126,7 +128,7 @@ def follow(luma: Floats, proposal: Floats, planes: Floats, *, reach: Reach | Non
     mean, trust = _spread(carried, steps, reach.along, ROUNDS, doubt=reach.doubt)
     if painted:
         for _ in range(SOFT):
-            *values, trust = _lightest(np.concatenate([mean, trust[None]]), luma)
+            *values, trust = _lightest(np.concatenate([mean, trust[None]]), lightness)
             mean = np.stack(values)
     result = (proposal + trust * (mean - proposal)).astype(np.float32)
     missing = _weighted(told - result, mask)
@@ -138,16 +140,16 @@ def follow(luma: Floats, proposal: Floats, planes: Floats, *, reach: Reach | Non
     result = np.clip(result, low[:, None, None], high[:, None, None])
     result = _pin(result, told, mask)
     if painted:
-        raised = np.maximum(result[0] - proposal[0], 0) * (1 - _paper(luma))
+        raised = np.maximum(result[0] - proposal[0], 0) * (1 - _paper(lightness))
         result[0] = np.clip(result[0] - raised, 0, 100)
     return result
 
 
-def _shrink(luma: Floats, planes: Floats, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _shrink(lightness: Floats, planes: Floats, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
     """Average L* and what hints say over squares, to a size that divides theirs."""
     height, width = shape
-    step = luma.shape[0] // height
-    assert luma.shape == (height * step, width * step), (luma.shape, shape)
+    step = lightness.shape[0] // height
+    assert lightness.shape == (height * step, width * step), (lightness.shape, shape)
 
     def mean(values: Floats) -> Floats:
         cut = values.reshape(*values.shape[:-2], height, step, width, step)
@@ -156,7 +158,7 @@ def _shrink(luma: Floats, planes: Floats, shape: tuple[int, ...]) -> tuple[Float
 
     given = mean(planes * planes[3])
     given /= np.where(given[3] > 0, given[3], np.float32(1))
-    return mean(luma), given
+    return mean(lightness), given
 
 
 def _enlarge(planes: Floats, height: int, width: int) -> Floats:
@@ -183,20 +185,22 @@ def _weighted(values: Floats, weight: Floats) -> Floats:
     return np.concatenate([values * weight, weight[None]])
 
 
-def _paper(luma: Floats) -> Floats:
+def _paper(lightness: Floats) -> Floats:
     """Return how much of a drawing's pixels is paper, 0 (ink) to 1."""
-    white = max(float(np.quantile(luma, 0.9)), 1.0)
-    return np.asarray(np.minimum(luma / (PAPER * white), 1), np.float32)
+    white = max(float(np.quantile(lightness, 0.9)), 1.0)
+    return np.asarray(np.minimum(lightness / (PAPER * white), 1), np.float32)
 
 
-def _lightest(planes: Floats, luma: Floats) -> Floats:
+def _lightest(planes: Floats, lightness: Floats) -> Floats:
     """Give each pixel of (N, h, w) what the lightest pixel beside it has, if it is darker itself.
 
     So the soft borders of lines take the color of the paper that they lie on.
     """
-    height, width = luma.shape
-    around = np.pad(np.concatenate([planes, luma[None]]), ((0, 0), (1, 1), (1, 1)), mode="edge")
-    best, out = luma + DARKER, planes
+    height, width = lightness.shape
+    around = np.pad(
+        np.concatenate([planes, lightness[None]]), ((0, 0), (1, 1), (1, 1)), mode="edge"
+    )
+    best, out = lightness + DARKER, planes
     for down in range(3):
         for right in range(3):
             there = around[:, down : down + height, right : right + width]
@@ -223,15 +227,15 @@ def _spread(
     return np.stack(values) / weight, 1 / (1 + (np.float32(doubt) / weight) ** 2)
 
 
-def _steps(luma: Floats, chroma: Floats, reach: Reach) -> tuple[Floats, Floats]:
+def _steps(lightness: Floats, chroma: Floats, reach: Reach) -> tuple[Floats, Floats]:
     """Return the way from each pixel to the one below and to the one on its right.
 
     In short sides; (h - 1, w) and (w - 1, h), the second transposed.
     """
-    side = np.float32(min(luma.shape))
+    side = np.float32(min(lightness.shape))
 
     def way(axis: int) -> Floats:
-        light = np.abs(np.diff(luma, axis=axis))
+        light = np.abs(np.diff(lightness, axis=axis))
         color = np.abs(np.diff(chroma, axis=axis + 1)).sum(0)
         return np.asarray(
             1 / side
@@ -273,11 +277,11 @@ def _recur(rows: Floats, keep: Floats) -> Floats:
     return rows
 
 
-def _tell_alike(luma: Floats, proposal: Floats, carried: Floats, reach: Reach) -> Floats:
+def _tell_alike(lightness: Floats, proposal: Floats, carried: Floats, reach: Reach) -> Floats:
     """Return what pixels are told because they look like hinted ones.
 
     Args:
-        luma: L* (h, w).
+        lightness: L* (h, w).
         proposal: (N, h, w), a*, b* last.
         carried: (N + 1, h, w), what hints say times its weight, and the weight.
         reach: how far hints go.
@@ -285,15 +289,15 @@ def _tell_alike(luma: Floats, proposal: Floats, carried: Floats, reach: Reach) -
     Returns:
         (N + 1, h, w) of the same kind.
     """
-    side = min(luma.shape)
-    down, right = (np.arange(count) / (side * reach.alike_way) for count in luma.shape)
-    a, b = proposal[-2:] * (np.clip(luma / BRIGHT, VAGUE, 1) / np.float32(reach.alike_chroma))
-    rows = (down[:, None], right, luma / np.float32(reach.alike_lightness), a, b)
-    looks = np.stack([np.broadcast_to(row, luma.shape).reshape(-1) for row in rows])
+    side = min(lightness.shape)
+    down, right = (np.arange(count) / (side * reach.alike_way) for count in lightness.shape)
+    a, b = proposal[-2:] * (np.clip(lightness / BRIGHT, VAGUE, 1) / np.float32(reach.alike_chroma))
+    rows = (down[:, None], right, lightness / np.float32(reach.alike_lightness), a, b)
+    looks = np.stack([np.broadcast_to(row, lightness.shape).reshape(-1) for row in rows])
     looks = looks.astype(np.float32)
     where = np.flatnonzero(carried[-1])
     told = carried.reshape(len(carried), -1)
-    seed = _seeds(where, luma)
+    seed = _seeds(where, lightness)
     sums = np.stack([np.bincount(seed, row[where]) for row in told])
     center = np.stack([np.bincount(seed, row[where] * told[-1, where]) for row in looks]) / sums[-1]
     # |x - c|^2 / 2 = |x|^2 / 2 + |c|^2 / 2 - x c, as one product
@@ -302,7 +306,7 @@ def _tell_alike(luma: Floats, proposal: Floats, carried: Floats, reach: Reach) -
     sums = (sums * (reach.alike / side**2)).astype(np.float32)
     out = np.empty_like(told)
     step = max(1, BLAS_ALONE // left.size)
-    for start in range(0, luma.size, step):
+    for start in range(0, lightness.size, step):
         seen = looks[:, start : start + step]
         seen = np.concatenate([seen, np.ones_like(seen[:1]), (seen**2).sum(0)[None] / 2])
         near = np.maximum(left @ seen, FAINTEST)
@@ -310,20 +314,20 @@ def _tell_alike(luma: Floats, proposal: Floats, carried: Floats, reach: Reach) -
     return out.reshape(carried.shape)
 
 
-def _seeds(where: NDArray[np.intp], luma: Floats) -> NDArray[np.intp]:
+def _seeds(where: NDArray[np.intp], lightness: Floats) -> NDArray[np.intp]:
     """Give hinted pixels numbers; those close together and of like lightness share one.
 
     Args:
         where: flat places of the hinted pixels.
-        luma: L* (h, w).
+        lightness: L* (h, w).
 
     Returns:
         Numbers from 0 to at most ``MOST_SEEDS`` - 1, one for each of ``where``.
     """
-    row, column = np.divmod(where, luma.shape[1])
-    cell, level = max(1.0, CELL * min(luma.shape)), LEVELS
+    row, column = np.divmod(where, lightness.shape[1])
+    cell, level = max(1.0, CELL * min(lightness.shape)), LEVELS
     while True:
-        key = np.stack([row // cell, column // cell, luma.reshape(-1)[where] // level])
+        key = np.stack([row // cell, column // cell, lightness.reshape(-1)[where] // level])
         _, seed = np.unique(key, axis=1, return_inverse=True)
         if seed.max() < MOST_SEEDS:
             return seed.reshape(-1)

@@ -42,7 +42,7 @@ DAY = (1980, 1, 1, 0, 0, 0)  # of every file in the archive: the same picture gi
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class OraLayer:
     """One layer, opaque and as large as the picture.
 
     Attributes:
@@ -87,7 +87,7 @@ MODES: dict[str, Callable[[Floats, Floats], Floats]] = {
 """What each mode makes of two opaque layers, both 0..1 [2]."""
 
 
-def join(layers: Sequence[Layer]) -> Codes:
+def join(layers: Sequence[OraLayer]) -> Codes:
     """Return the picture that layers give.
 
     Args:
@@ -107,7 +107,7 @@ def _codes(shares: Floats) -> Codes:
     return codes
 
 
-def layers_of(gray: NDArray[Any], rgb: NDArray[Any], *, drawing: bool) -> list[Layer]:
+def layers_of(gray: NDArray[Any], rgb: NDArray[Any], *, drawing: bool) -> list[OraLayer]:
     """Take a colored picture apart.
 
     Args:
@@ -124,7 +124,7 @@ def layers_of(gray: NDArray[Any], rgb: NDArray[Any], *, drawing: bool) -> list[L
     if not drawing:
         luminosity = rgb @ np.array(LUMINOSITY, np.float32) / np.float32(255)
         lightness = np.repeat(_codes(luminosity)[..., None], 3, axis=2)
-        return [Layer("lightness", lightness), Layer("color", rgb, "svg:color")]
+        return [OraLayer("lightness", lightness), OraLayer("color", rgb, "svg:color")]
     lines = flats.line_layer(gray)
     flat = flats.fill(rgb, flats.find_regions(gray), lines=flats.near_lines(gray))
     share = np.maximum(lines, 1)[..., None] / np.float32(255)
@@ -135,9 +135,9 @@ def layers_of(gray: NDArray[Any], rgb: NDArray[Any], *, drawing: bool) -> list[L
     shading = 0.5 + (wanted - below) / (2 * least)
     shading[np.broadcast_to(share <= INKED, below.shape)] = 0.5
     return [
-        Layer("flats", flat),
-        Layer("shading", _codes(shading), "svg:hard-light"),
-        Layer("lines", np.repeat(lines[..., None], 3, axis=2), "svg:multiply"),
+        OraLayer("flats", flat),
+        OraLayer("shading", _codes(shading), "svg:hard-light"),
+        OraLayer("lines", np.repeat(lines[..., None], 3, axis=2), "svg:multiply"),
     ]
 
 
@@ -166,7 +166,7 @@ def check_layers(target: str | Path) -> None:
         raise UsageError(f"Layers are written as OpenRaster: {target} must end with {ENDING}.")
 
 
-def save_layers(layers: Sequence[Layer], target: str | Path, *, overwrite: bool = False) -> None:
+def save_layers(layers: Sequence[OraLayer], target: str | Path, *, overwrite: bool = False) -> None:
     """Write layers as an OpenRaster file; it is complete afterwards, or as it was before.
 
     Args:
@@ -191,7 +191,7 @@ def save_layers(layers: Sequence[Layer], target: str | Path, *, overwrite: bool 
             ) from error
 
 
-def _write(archive: ZipFile, layers: Sequence[Layer]) -> None:
+def _write(archive: ZipFile, layers: Sequence[OraLayer]) -> None:
     """Write the parts in the order that the specification asks for: the type comes first."""
     from zipfile import ZIP_DEFLATED, ZipInfo  # noqa: PLC0415
 
@@ -208,11 +208,11 @@ def _write(archive: ZipFile, layers: Sequence[Layer]) -> None:
         archive.writestr(part, content)
 
 
-def _place(layer: Layer) -> str:
+def _place(layer: OraLayer) -> str:
     return f"data/{layer.name}.png"
 
 
-def _stack(layers: Sequence[Layer]) -> str:
+def _stack(layers: Sequence[OraLayer]) -> str:
     """Return the XML that tells the layers, from the top to the bottom."""
     height, width = layers[0].rgb.shape[:2]
     lines = [

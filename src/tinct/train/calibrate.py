@@ -60,14 +60,16 @@ def calibrate(
     blank = truth_color = 0.0
     for raw in pictures.held_batches(size=size, count=batch, limit=limit):
         part = to_batch(raw, device=torch.device("cpu"), task=recipe.task)
-        count = len(part.luma)
+        count = len(part.input_lightness)
         with torch.no_grad():
-            regressed, plain = net.heads(part.luma, part.hint)
+            regressed, plain = net.heads(part.input_lightness, part.hint)
         # The size at which color is predicted; errors there are what can be calibrated.
         step = size // regressed.shape[2]
         truth = F.avg_pool2d(torch.cat([part.lightness, part.ab], dim=1), step)
         true_lab = np.moveaxis(truth.numpy(), 1, -1)
-        given = F.avg_pool2d(torch.cat([part.luma, torch.zeros_like(part.ab)], dim=1), step)
+        given = F.avg_pool2d(
+            torch.cat([part.input_lightness, torch.zeros_like(part.ab)], dim=1), step
+        )
         blank += float(ciede2000(np.moveaxis(given.numpy(), 1, -1), true_lab).mean()) * count
         truth_color += sum(colorfulness(p) for p in lab_to_pixels(truth))
         for key in combinations:

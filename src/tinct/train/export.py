@@ -48,21 +48,21 @@ class _Ordered(nn.Module):
         super().__init__()
         self.net, self.names = net, names
 
-    def forward(self, luma: Tensor, hint: Tensor | None = None) -> tuple[Tensor, ...]:
+    def forward(self, lightness: Tensor, hint: Tensor | None = None) -> tuple[Tensor, ...]:
         if hint is None:
-            hint = luma.new_zeros(1, 4, 1, 1)  # a network that takes no hints looks at nothing
-        found = self.net(luma, hint)
+            hint = lightness.new_zeros(1, 4, 1, 1)  # a network that takes no hints looks at nothing
+        found = self.net(lightness, hint)
         return tuple(found[name] for name in self.names)
 
 
 def _example(count: int, height: int, width: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Return luma and hint planes with some structure and one hint."""
+    """Return lightness and hint planes with some structure and one hint."""
     chance = torch.Generator().manual_seed(seed)
     coarse = torch.rand((count, 1, max(2, height // 8), max(2, width // 8)), generator=chance) * 100
-    luma = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    lightness = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
     hint = torch.zeros(count, 4, height, width)
     hint[:, :, height // 3, width // 3] = torch.tensor([50.0, 30.0, -20.0, 1.0])
-    return luma, hint
+    return lightness, hint
 
 
 def _to_graph(
@@ -122,10 +122,10 @@ def _check(
         height, width = rows * multiple_of, columns * multiple_of
         if max(height, width) > max(LARGEST_CHECKED, 3 * multiple_of):
             continue
-        luma, hint = _example(count, height, width, seed=number)
+        lightness, hint = _example(count, height, width, seed=number)
         with torch.no_grad():
-            expected = net(luma, hint)
-        given = {"luma": luma.numpy(), "hint": hint.numpy()}
+            expected = net(lightness, hint)
+        given = {"luma": lightness.numpy(), "hint": hint.numpy()}
         found = session.run(names, {name: given[name] for name in wanted_inputs})
         for name, value in zip(names, found, strict=True):
             wanted = expected[name].numpy()
@@ -163,7 +163,7 @@ def load_task(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Re
         model = dataclasses.replace(recipe.model, pretrained=False)
         plain = dataclasses.replace(recipe, model=model)
     task = build_task(plain)
-    weights = state["average"] if recipe.optimizer.ema else state["module"]
+    weights = state["ema"] if recipe.optimizer.ema else state["module"]
     task.module.load_state_dict(weights, strict=True)
     task.prepare_export()
     task.net.eval()

@@ -30,7 +30,7 @@ def choose_precision(wanted: str) -> str:
     return "bf16-mixed" if cpu.is_file() and "amx_bf16" in cpu.read_text() else "32-true"
 
 
-class Average:
+class EMA:
     """An exponential moving average of all weights and normalization statistics.
 
     Args:

@@ -20,8 +20,8 @@ SMALL_PICTURES = 8_000
 """Pictures that every published system sees at size ``small``: one budget for all, so that the
 comparison is between methods."""
 COLLAPSE: dict[str, tuple[float, float]] = {"val.error": (0.0, 5.0), "val.chroma": (0.01, 10.0)}
-"""Where figures of a game between a critic and a network belong: a network that gives up color, or
-paints anything, has collapsed."""
+"""Where figures of a game between a discriminator and a network belong: a network that gives up
+color, or paints anything, has collapsed."""
 
 
 SCHEDULES = ("cosine", "linear", "constant")
@@ -97,7 +97,7 @@ class DataRecipe:
         most_hints: the largest number of simulated hints.
         sharp: how strongly folders whose pictures must be enlarged are drawn less; 0 switches it
             off.
-        degraded: share of the pictures whose luma is aged; of drawings: that look scanned.
+        degraded: share of the pictures whose lightness is aged; of drawings: that look scanned.
         penciled: share of the drawings made on the way that a soft pencil draws rather than XDoG.
         lighting: largest relative change of brightness and of contrast.
         warp: largest shift of a corner by a perspective warp, as a share of the side.

@@ -19,7 +19,8 @@ class Batch:
     """Pictures of one size, in CIE Lab (D65).
 
     Attributes:
-        luma: float32 (N, 1, H, W), L* 0..100, what the network sees (perhaps faded or grainy).
+        input_lightness: float32 (N, 1, H, W), L* 0..100, what the network sees (perhaps faded or
+            grainy).
         lightness: float32 (N, 1, H, W), L* 0..100 of the truth.
         ab: float32 (N, 2, H, W), a* and b* of the truth.
         hint: float32 (N, 4, H, W): L*, a*, b* where a color is given, and a 0/1 mask; zeros where
@@ -27,7 +28,7 @@ class Batch:
         rgb: float32 (N, 3, H, W), 0..1, sRGB of the truth.
     """
 
-    luma: Tensor
+    input_lightness: Tensor
     lightness: Tensor
     ab: Tensor
     hint: Tensor
@@ -36,7 +37,7 @@ class Batch:
     @property
     def planes(self) -> tuple[Tensor, ...]:
         """All planes, in the order of the fields."""
-        return self.luma, self.lightness, self.ab, self.hint, self.rgb
+        return self.input_lightness, self.lightness, self.ab, self.hint, self.rgb
 
     def every(self, number: int, of: int) -> Batch:
         """Return every ``of``-th picture, beginning with ``number``."""
@@ -62,7 +63,7 @@ class Task(Protocol):
     """What every family fulfils."""
 
     net: nn.Module
-    """The network that is exported: ``net(luma, hint) -> {"ab" or "lab": ..., "bins": ...}``."""
+    """What is exported: ``net(lightness, hint) -> {"ab" or "lab": ..., "bins": ...}``."""
 
     module: nn.Module
     """Everything with weights: ``net`` and what else is trained; saved and resumed as one."""
@@ -86,7 +87,7 @@ class Task(Protocol):
         ...
 
     def figures(self, batch: Batch) -> dict[str, Tensor]:
-        """Return scalars to watch that nobody minimizes, such as a critic's accuracy.
+        """Return scalars to watch that nobody minimizes, such as a discriminator's accuracy.
 
         Called without gradients: now and then on a batch of the training, and in evaluation mode on
         the validation pictures.

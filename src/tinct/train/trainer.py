@@ -25,7 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tinct.errors import TrainingError
 from tinct.train.data.batches import Pictures, RawBatch, stage_batches, to_batch
 from tinct.train.optimization import (
-    Average,
+    EMA,
     build_optimizers,
     choose_precision,
     learning_rate,
@@ -35,7 +35,7 @@ from tinct.train.optimization import (
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch, Task
-from tinct.train.validation import Watch, look
+from tinct.train.validation import EarlyStopping, validate
 from tinct.train.warm_start import warm_start
 
 LOG_EVERY = 50
@@ -125,10 +125,10 @@ class Trainer:
             first = self._batch(self.pictures.batch(0, 0, size=recipe.stages[0].size, count=32))
             for line in warm_start(self.task, start, new=new, pictures=first):
                 self.fabric.print(line, flush=True)
-        self.average = Average(self.task.module, recipe.optimizer.ema)
+        self.ema = EMA(self.task.module, recipe.optimizer.ema)
         self.optimizers = build_optimizers(self.task, recipe)
         self.stage_number, self.step, self.total, self.seen = 0, 0, 0, 0
-        self.watch = Watch()
+        self.early_stopping = EarlyStopping()
         if resume and self.run.checkpoint.is_file():
             self._restore(self.run.load())
         # Everything moves at this point: a data-parallel wrapper only averages the gradients of
@@ -153,13 +153,13 @@ class Trainer:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.task.module.load_state_dict(state["module"], strict=True)
-        for key, value in state["average"].items():
-            self.average.state[key].copy_(value)
+        for key, value in state["ema"].items():
+            self.ema.state[key].copy_(value)
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.stage_number, self.step = state["stage"], state["stage_step"]
         self.total, self.seen = state["step"], state["seen"]
-        self.watch = Watch(**state["watch"])
+        self.early_stopping = EarlyStopping(**state["early_stopping"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.fabric.is_global_zero:
             self.run.trim(self.total)
@@ -168,13 +168,13 @@ class Trainer:
         if self.fabric.is_global_zero:
             state = {
                 "module": self.task.module.state_dict(),
-                "average": self.average.state,
+                "ema": self.ema.state,
                 "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
                 "stage": self.stage_number,
                 "stage_step": self.step,
                 "step": self.total,
                 "seen": self.seen,
-                "watch": self.watch.state(),
+                "early_stopping": self.early_stopping.state(),
                 "precision": self.fabric.strategy.precision.state_dict(),
             }
             self.run.save(state)
@@ -192,7 +192,7 @@ class Trainer:
             prepare_stage(self.task, stage)
             self._fit_stage(stage)
             self.stage_number, self.step = self.stage_number + 1, 0
-            self.watch = Watch(outside=self.watch.outside)
+            self.early_stopping = EarlyStopping(outside=self.early_stopping.outside)
             self._save()
         if self.writer is not None:
             self.writer.close()
@@ -215,7 +215,7 @@ class Trainer:
             lr = learning_rate(stage, self.step)
             for name, value in self._turns(stage, batch, lr).items():
                 sums.setdefault(name, []).append(value)
-            self.average.update(self.task.module, self.total)
+            self.ema.update(self.task.module, self.total)
             self.step, self.total = self.step + 1, self.total + 1
             self.seen, since = self.seen + stage.batch, since + 1
             if since == LOG_EVERY or self.step == stage.steps:
@@ -226,9 +226,9 @@ class Trainer:
             if self.total % self.recipe.validate_every == 0 or self.step == stage.steps:
                 self._validate(stage)
                 begun = time.perf_counter()
-            if self.total % self.recipe.save_every == 0 and not self.watch.outside:
+            if self.total % self.recipe.save_every == 0 and not self.early_stopping.outside:
                 self._save()
-            if stage.patience and self.watch.stale >= stage.patience:
+            if stage.patience and self.early_stopping.stale >= stage.patience:
                 self.fabric.print(f"stage {self.stage_number} ends at a plateau", flush=True)
                 break
 
@@ -314,25 +314,25 @@ class Trainer:
         """
         odd = ""
         if self.writer is not None:
-            odd = self._look(stage)
+            odd = self._validate_once(stage)
         # One process looks; all of them must draw the same conclusions.
-        state, odd = self.fabric.broadcast((self.watch.state(), odd))
-        self.watch = Watch(**state)
-        if self.watch.outside >= self.recipe.limit_looks:
+        state, odd = self.fabric.broadcast((self.early_stopping.state(), odd))
+        self.early_stopping = EarlyStopping(**state)
+        if self.early_stopping.outside >= self.recipe.limit_looks:
             raise TrainingError(
-                f"Training collapsed: {odd}, at {self.watch.outside} looks in a row (step "
+                f"Training collapsed: {odd}, at {self.early_stopping.outside} looks in a row (step "
                 f"{self.total}). The last good checkpoint is kept in {self.run.checkpoint}; start "
                 f"a new run with --set stages.{self.stage_number}.lr={stage.lr / 3:.2g}."
             )
 
-    def _look(self, stage: Stage) -> str:
+    def _validate_once(self, stage: Stage) -> str:
         """Log the figures and the sample grid; return what is outside its limits, in words."""
         module = self.task.module
         present = {key: value.clone() for key, value in module.state_dict().items()}
         if self.recipe.optimizer.ema:
-            module.load_state_dict(self.average.state, strict=True)
+            module.load_state_dict(self.ema.state, strict=True)
         module.eval()
-        row, samples = look(
+        row, samples = validate(
             self.task, self.pictures, self.recipe, size=stage.size, fabric=self.fabric
         )
         module.load_state_dict(present, strict=True)
@@ -343,7 +343,7 @@ class Trainer:
         assert self.writer is not None
         self.writer.add_image("input, model, truth", grid, self.total, dataformats="HWC")
         self._log(row)
-        return self.watch.see(row, self.recipe)
+        return self.early_stopping.update(row, self.recipe)
 
 
 def _means(sums: dict[str, list[float]]) -> dict[str, float]:

@@ -22,7 +22,7 @@ BATCH = 32
 
 
 @torch.no_grad()
-def look(
+def validate(
     task: Task, pictures: Pictures, recipe: Recipe, *, size: int, fabric: Fabric
 ) -> tuple[dict[str, float], list[Tensor]]:
     """Return the figures, and the columns of the sample grid.
@@ -47,7 +47,7 @@ def look(
             lab = task.predict(batch).float()
             figures = task.figures(batch)
         truth = torch.cat([batch.lightness, batch.ab], dim=1)
-        blank = torch.cat([batch.luma, torch.zeros_like(batch.ab)], dim=1)
+        blank = torch.cat([batch.input_lightness, torch.zeros_like(batch.ab)], dim=1)
         ours += float((lab - truth).norm(dim=1).mean()) * len(lab)
         given += float((blank - truth).norm(dim=1).mean()) * len(lab)
         chroma += float(lab[:, 1:].norm(dim=1).mean()) * len(lab)
@@ -65,7 +65,7 @@ def look(
 
 
 @dataclass
-class Watch:
+class EarlyStopping:
     """Remember the looks of a stage: is it still getting better, is it still within its limits.
 
     Attributes:
@@ -78,7 +78,7 @@ class Watch:
     stale: int = 0
     outside: int = 0
 
-    def see(self, row: dict[str, float], recipe: Recipe) -> str:
+    def update(self, row: dict[str, float], recipe: Recipe) -> str:
         """Take in one look.
 
         Returns:

@@ -52,7 +52,7 @@ def warm_start(
     if (start / "recipe.json").is_file():
         folder = RunDir(start)
         state = folder.load()
-        held = state["average"] if folder.recipe().optimizer.ema else state["module"]
+        held = state["ema"] if folder.recipe().optimizer.ema else state["module"]
         _load(task.module, held, start, new=new, own=())
         return [f"starts from the run {start}", *_new_lines(task.module, held)]
     held = _from_bundle(task, start, pictures)
@@ -186,12 +186,12 @@ def _unfolded(
         elif isinstance(module, nn.BatchNorm2d):
             hooks.append(module.register_forward_hook(normalize(name)))
     chance = torch.Generator().manual_seed(0)
-    luma = torch.rand((8, 1, 8, 8), generator=chance) * 100
-    luma = nn.functional.interpolate(luma, size=(64, 64), mode="bicubic").clamp(0, 100)
+    lightness = torch.rand((8, 1, 8, 8), generator=chance) * 100
+    lightness = nn.functional.interpolate(lightness, size=(64, 64), mode="bicubic").clamp(0, 100)
     hint = torch.zeros(8, 4, 64, 64)
     if pictures is not None:
-        luma, hint = pictures.luma, pictures.hint
-    task.net(luma, hint)
+        lightness, hint = pictures.input_lightness, pictures.hint
+    task.net(lightness, hint)
     for hook in hooks:
         hook.remove()
     task.module.load_state_dict(target, strict=True)

@@ -147,16 +147,16 @@ def test_pairs_stay_together(tmp_path: Path) -> None:
                 expected[line] = place
             assert np.array_equal(raw.drawing[number, 0, 7], expected[:: -1 if turned else 1])
             lightness = rgb2lab(raw.drawing[number, 0].numpy()[..., None].repeat(3, 2))[..., 0]
-            assert np.abs(batch.luma[number, 0].numpy() - lightness).max() < 0.05
+            assert np.abs(batch.input_lightness[number, 0].numpy() - lightness).max() < 0.05
 
 
 def test_line_art_without_drawings_is_drawn(pictures: Path) -> None:
     data = Pictures([pictures], recipe=RECIPE, seed=1)
     raw = data.batch(0, 0, size=32, count=3)
     batch = to_batch(raw, device=torch.device("cpu"), task="lineart")
-    assert torch.equal(batch.luma, lineart.standard(batch.lightness))
+    assert torch.equal(batch.input_lightness, lineart.standard(batch.lightness))
     varied = to_batch(raw, device=torch.device("cpu"), task="lineart", training=True)
-    assert not torch.equal(varied.luma, batch.luma)
+    assert not torch.equal(varied.lightness, batch.input_lightness)
 
 
 def test_first_pictures_train_the_next_validate(pictures: Path) -> None:
@@ -189,20 +189,20 @@ def test_planes_are_lab(pictures: Path) -> None:
     expected = rgb2lab(raw.rgb.permute(0, 2, 3, 1).numpy())
     assert np.abs(batch.lightness[:, 0].numpy() - expected[..., 0]).max() < 0.05
     assert np.abs(batch.ab.permute(0, 2, 3, 1).numpy() - expected[..., 1:]).max() < 0.05
-    assert torch.equal(batch.luma, batch.lightness)
+    assert torch.equal(batch.input_lightness, batch.lightness)
     assert not batch.hint[:, :3].masked_select(batch.hint[:, 3:].expand(-1, 3, -1, -1) == 0).any()
 
 
 def test_aging_changes_its_share_and_stays_in_range() -> None:
-    luma = torch.rand(200, 1, 8, 8) * 100
+    lightness = torch.rand(200, 1, 8, 8) * 100
     seeds = list(range(200))
-    aged = age(luma, share=0.3, seeds=seeds)
-    changed = (aged != luma).flatten(1).any(dim=1).float().mean()
+    aged = age(lightness, share=0.3, seeds=seeds)
+    changed = (aged != lightness).flatten(1).any(dim=1).float().mean()
     assert 0.15 < float(changed) < 0.45
     assert float(aged.min()) >= 0
     assert float(aged.max()) <= 100
-    assert torch.equal(aged, age(luma, share=0.3, seeds=seeds))
-    assert torch.equal(age(luma, share=0.0, seeds=seeds), luma)
+    assert torch.equal(aged, age(lightness, share=0.3, seeds=seeds))
+    assert torch.equal(age(lightness, share=0.0, seeds=seeds), lightness)
 
 
 def test_loading_ahead_keeps_the_order() -> None:

@@ -145,8 +145,8 @@ def test_drawings_stand_beside_their_pictures(tmp_path: Path) -> None:
     assert 0 < int(raw.drawn.sum()) < 12
     batch = to_batch(raw, device=torch.device("cpu"), task="lineart")
     for number in torch.nonzero(raw.drawn).flatten():
-        assert float(batch.luma[number, 0, 20].max()) < 1
-        assert float(batch.luma[number, 0, 10].min()) > 99
+        assert float(batch.input_lightness[number, 0, 20].max()) < 1
+        assert float(batch.input_lightness[number, 0, 10].min()) > 99
 
 
 def test_two_runs_on_shards_are_equal(shards: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_picture_may_be_split_from_its_batch() -> None:
 
 def _batch(lab: Tensor) -> Batch:
     return Batch(
-        luma=lab[:, :1],
+        input_lightness=lab[:, :1],
         lightness=lab[:, :1],
         ab=lab[:, 1:],
         hint=torch.cat([lab, torch.ones_like(lab[:, :1])], dim=1),
@@ -160,10 +160,10 @@ def test_recipes_name_what_the_network_needs(name: str) -> None:
         task = build(recipe)
         assert recipe.multiple_of == task.net.cell
         assert task.takes_hints == recipe.model.reconstruct == (recipe.data.hints == "truth")
-        luma, hint = torch.rand(1, 1, 32, 48) * 100, torch.zeros(1, 4, 32, 48)
+        lightness, hint = torch.rand(1, 1, 32, 48) * 100, torch.zeros(1, 4, 32, 48)
         with torch.no_grad():
-            assert task.net.encode(luma, hint).shape[1] == 32
-            ((kind, made),) = task.net(luma, hint).items()
+            assert task.net.encode(lightness, hint).shape[1] == 32
+            ((kind, made),) = task.net(lightness, hint).items()
         assert (kind, made.shape[1]) == (("lab", 3) if recipe.model.reconstruct else ("ab", 2))
         assert made.shape[2:] == (32, 48)
 

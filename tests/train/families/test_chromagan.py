@@ -30,7 +30,7 @@ from tinct.train.families.chromagan import (
     gradient_penalty,
 )
 from tinct.train.nets import backbones
-from tinct.train.nets.blocks import PatchCritic
+from tinct.train.nets.blocks import PatchDiscriminator
 from tinct.train.optimization import build_optimizers, only, prepare_stage
 from tinct.train.recipe import Size
 from tinct.train.recipes.chromagan import RECIPES, ChromaGan
@@ -41,9 +41,12 @@ PUBLISHED = ChromaGan(pretrained=False)
 TERMS = {
     "chromagan": {
         "net": {"color", "classes", "adversarial"},
-        "critic": {"real", "made", "penalty"},
+        "discriminator": {"real", "made", "penalty"},
     },
-    "chromagan-no-class": {"net": {"color", "adversarial"}, "critic": {"real", "made", "penalty"}},
+    "chromagan-no-class": {
+        "net": {"color", "adversarial"},
+        "discriminator": {"real", "made", "penalty"},
+    },
     "chromagan-no-adversary": {"net": {"color"}},
 }
 
@@ -61,7 +64,7 @@ def made_batch(pictures: int = 3, size: int = 32) -> Batch:
         [[[0]], [[40]], [[30]]]
     )
     return Batch(
-        luma=lab[:, :1],
+        input_lightness=lab[:, :1],
         lightness=lab[:, :1],
         ab=lab[:, 1:],
         hint=torch.zeros(pictures, 4, size, size),
@@ -118,24 +121,24 @@ def test_full_maps_have_the_papers_sizes() -> None:
     task = recipe_without_weights("full")
     task.module.eval()
     with torch.device("meta"):
-        luma = torch.empty(2, 1, 224, 224)
-        shared = task.net.base(luma)
+        lightness = torch.empty(2, 1, 224, 224)
+        shared = task.net.base(lightness)
         assert shared.shape == (2, 512, 28, 28)
         assert task.net.overview(shared).shape == (2, 512, 7, 7)
         assert task.net.middle(shared).shape == (2, 256, 28, 28)
-        whole = task.net.look(shared)
+        whole = task.net.validate(shared)
         assert task.net.summary(whole).shape == (2, 256)
         assert task.module["classes"](whole).shape == (2, 1000)
         for height, width in ((224, 224), (120, 264), (8, 16), (448, 320)):
-            luma = torch.empty(1, 1, height, width)
-            assert task.net(luma, luma)["ab"].shape == (1, 2, height, width)
+            lightness = torch.empty(1, 1, height, width)
+            assert task.net(lightness, lightness)["ab"].shape == (1, 2, height, width)
 
 
-def test_critic_is_the_published_one_without_normalization() -> None:
+def test_discriminator_is_the_published_one_without_normalization() -> None:
     with torch.device("meta"):
-        critic = recipe_without_weights("full").module["critic"]
-        assert critic(torch.empty(1, 3, 224, 224)).shape == (1, 1, 26, 26)
-    convolutions = [part for part in critic if isinstance(part, nn.Conv2d)]
+        discriminator = recipe_without_weights("full").module["discriminator"]
+        assert discriminator(torch.empty(1, 3, 224, 224)).shape == (1, 1, 26, 26)
+    convolutions = [part for part in discriminator if isinstance(part, nn.Conv2d)]
     assert [(c.out_channels, c.kernel_size, c.stride[0]) for c in convolutions] == [
         (64, (4, 4), 2),
         (128, (4, 4), 2),
@@ -143,17 +146,17 @@ def test_critic_is_the_published_one_without_normalization() -> None:
         (512, (4, 4), 1),
         (1, (4, 4), 1),
     ]
-    assert isinstance(critic, PatchCritic)
-    assert {type(part) for part in critic} == {nn.Conv2d, nn.Identity, nn.LeakyReLU}
+    assert isinstance(discriminator, PatchDiscriminator)
+    assert {type(part) for part in discriminator} == {nn.Conv2d, nn.Identity, nn.LeakyReLU}
 
 
 def test_small_is_small() -> None:
     task = recipe_without_weights("small")
     assert count(task.net) < 2_000_000
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        luma = torch.empty(1, 1, 128, 128)
-        assert task.net.base(luma).shape == (1, 40 + 112, 16, 16)
-        assert task.net(luma, luma)["ab"].shape == (1, 2, 128, 128)
+        lightness = torch.empty(1, 1, 128, 128)
+        assert task.net.base(lightness).shape == (1, 40 + 112, 16, 16)
+        assert task.net(lightness, lightness)["ab"].shape == (1, 2, 128, 128)
     assert counter.get_total_flops() / 2 < 2 * 0.5e9  # both passes together
 
 
@@ -161,13 +164,13 @@ def test_small_is_small() -> None:
 def test_base_sees_srgb_as_its_weights_expect(base: str) -> None:
     seen = Base(ChromaGan(base=base, pretrained=False, fresh=(4, 4, 4)))
     seen.early, seen.late, seen.joined = nn.Identity(), nn.Identity(), False
-    luma = torch.linspace(0, 100, 64).reshape(1, 1, 8, 8)
-    lab = np.concatenate([luma[0].numpy(), np.zeros((2, 8, 8))]).transpose(1, 2, 0)
+    lightness = torch.linspace(0, 100, 64).reshape(1, 1, 8, 8)
+    lab = np.concatenate([lightness[0].numpy(), np.zeros((2, 8, 8))]).transpose(1, 2, 0)
     gray = torch.from_numpy(lab2rgb(lab).transpose(2, 0, 1))
     plain = ([0.5] * 3, [0.5] * 3)
     imagenet = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     expected = normalize(gray, *(imagenet if base == "vgg16" else plain))
-    assert torch.allclose(seen(luma)[0].double(), expected, atol=0.01)
+    assert torch.allclose(seen(lightness)[0].double(), expected, atol=0.01)
 
 
 def test_any_size_meets_the_connected_layers_as_the_training_size_does() -> None:
@@ -175,10 +178,10 @@ def test_any_size_meets_the_connected_layers_as_the_training_size_does() -> None
     net.overview = nn.Identity()
     # A map of the grid's own size goes through as it is, one twice as large as means of 2x2.
     found = torch.randn(2, 12, 2, 2)
-    assert torch.equal(net.look(found), found.flatten(1))
+    assert torch.equal(net.validate(found), found.flatten(1))
     found = torch.randn(2, 12, 4, 4)
-    assert torch.allclose(net.look(found), F.avg_pool2d(found, 2).flatten(1), atol=1e-6)
-    assert net.look(torch.randn(1, 12, 3, 7)).shape == (1, 12 * 2 * 2)
+    assert torch.allclose(net.validate(found), F.avg_pool2d(found, 2).flatten(1), atol=1e-6)
+    assert net.validate(torch.randn(1, 12, 3, 7)).shape == (1, 12 * 2 * 2)
 
 
 def test_summary_is_the_same_at_every_place() -> None:
@@ -186,7 +189,7 @@ def test_summary_is_the_same_at_every_place() -> None:
     given: list[Tensor] = []
     net.color.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     shared = net.base(torch.rand(2, 1, 40, 72) * 100)
-    whole = net.look(shared)
+    whole = net.validate(shared)
     net.paint(shared, whole)
     summary = net.summary(whole)
     assert given[0].shape == (2, 12 + 8, 5, 9)
@@ -199,13 +202,13 @@ def test_color_is_published_range_in_pixels_of_two() -> None:
     net = nano().net.eval()
     last = net.color[-3]
     assert isinstance(last, nn.Conv2d)
-    luma = torch.rand(1, 1, 32, 48) * 100
-    ab = net(luma, luma)["ab"]
+    lightness = torch.rand(1, 1, 32, 48) * 100
+    ab = net(lightness, lightness)["ab"]
     assert torch.equal(ab, F.interpolate(ab[:, :, ::2, ::2], scale_factor=2, mode="nearest"))
     nn.init.zeros_(last.weight)
     for bias, value in ((-100.0, -128.0), (0.0, -0.5), (100.0, 127.0)):
         nn.init.constant_(last.bias, bias)
-        assert torch.equal(net(luma, luma)["ab"], torch.full((1, 2, 32, 48), value))
+        assert torch.equal(net(lightness, lightness)["ab"], torch.full((1, 2, 32, 48), value))
 
 
 # Losses
@@ -224,7 +227,7 @@ def test_divergence_is_zero_for_equals_and_scipys_otherwise() -> None:
     assert float(same) == pytest.approx(0, abs=1e-6)
 
 
-def test_penalty_of_a_linear_critic_is_that_of_its_weights() -> None:
+def test_penalty_of_a_linear_discriminator_is_that_of_its_weights() -> None:
     weight = torch.randn(2, 5, 7, dtype=torch.float64, requires_grad=True)
     real, made = torch.randn(2, 3, 2, 5, 7, dtype=torch.float64)
     along = torch.rand(3, 1, 1, 1, dtype=torch.float64)
@@ -247,21 +250,21 @@ def test_penalty_looks_between_the_pictures() -> None:
     real = torch.tensor([[3.0, 4.0], [0.0, 2.0]]).reshape(2, 2, 1, 1)
     made = torch.tensor([[0.0, 0.0], [0.0, -2.0]]).reshape(2, 2, 1, 1)
 
-    def look(first: float, second: float) -> float:
+    def validate(first: float, second: float) -> float:
         along = torch.tensor([first, second]).reshape(2, 1, 1, 1)
         found = gradient_penalty(lambda x: x.square().sum() / 2, real, made, along=along)
         return float(found.detach())
 
-    assert look(1.0, 1.0) == pytest.approx(((5 - 1) ** 2 + (2 - 1) ** 2) / 2)
-    assert look(0.2, 0.75) == pytest.approx(((1 - 1) ** 2 + (1 - 1) ** 2) / 2)
+    assert validate(1.0, 1.0) == pytest.approx(((5 - 1) ** 2 + (2 - 1) ** 2) / 2)
+    assert validate(0.2, 0.75) == pytest.approx(((1 - 1) ** 2 + (1 - 1) ** 2) / 2)
     # At slope 0 the norm is 0, and what follows stays finite.
-    assert look(0.0, 0.5) == pytest.approx(1.0, abs=1e-4)
+    assert validate(0.0, 0.5) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_terms_by_hand() -> None:
-    """A network that paints one color, and a critic that says one number."""
+    """A network that paints one color, and a discriminator that says one number."""
     task = nano()
-    last, verdict = task.net.color[-3], task.module["critic"][-1]
+    last, verdict = task.net.color[-3], task.module["discriminator"][-1]
     assert isinstance(last, nn.Conv2d)
     assert isinstance(verdict, nn.Conv2d)
     nn.init.zeros_(last.weight)
@@ -275,12 +278,12 @@ def test_terms_by_hand() -> None:
     terms = task.loss("net", batch)
     assert float(terms["color"].detach()) == pytest.approx(squares, rel=1e-4)
     assert float(terms["adversarial"].detach()) == pytest.approx(-0.1 * 0.7, rel=1e-6)
-    whole = task.net.look(task.net.base(batch.luma))
+    whole = task.net.validate(task.net.base(batch.input_lightness))
     with torch.no_grad():
         predicted = task.module["classes"](whole).double().softmax(dim=1).numpy()
-    kl = entropy(task.teacher(batch.luma).double().numpy(), predicted, axis=1).mean()
+    kl = entropy(task.teacher(batch.input_lightness).double().numpy(), predicted, axis=1).mean()
     assert float(terms["classes"].detach()) == pytest.approx(0.003 * kl, rel=1e-4)
-    terms = task.loss("critic", batch)
+    terms = task.loss("discriminator", batch)
     told = {name: float(value.detach()) for name, value in terms.items()}
     assert told == pytest.approx({"real": -0.7, "made": 0.7, "penalty": 10.0}, rel=1e-4)
     figures = task.figures(batch)
@@ -288,15 +291,17 @@ def test_terms_by_hand() -> None:
     assert float(figures["squares"]) == pytest.approx(squares, rel=1e-4)
 
 
-def test_critic_sees_lightness_and_color_in_their_units() -> None:
+def test_discriminator_sees_lightness_and_color_in_their_units() -> None:
     task = nano()
     given: list[Tensor] = []
-    task.module["critic"].register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    task.module["discriminator"].register_forward_pre_hook(
+        lambda _, inputs: given.append(inputs[0])
+    )
     batch = made_batch()
-    task.loss("critic", batch)
-    truth = torch.cat([batch.luma / 100, batch.ab / 255], dim=1)
+    task.loss("discriminator", batch)
+    truth = torch.cat([batch.input_lightness / 100, batch.ab / 255], dim=1)
     assert any(torch.allclose(seen, truth) for seen in given)
-    assert all(torch.equal(seen[:, :1], batch.luma / 100) for seen in given)
+    assert all(torch.equal(seen[:, :1], batch.input_lightness / 100) for seen in given)
     assert len(given) == 3  # the truth, the network's, and between them
 
 
@@ -311,9 +316,9 @@ def test_variants_leave_out_exactly_what_they_name(name: str) -> None:
     for player, terms in wanted.items():
         assert set(task.loss(player, batch)) == terms
     assert ("classes" in task.module) == ("classes" in wanted["net"])
-    assert ("critic" in task.module) == ("critic" in wanted)
+    assert ("discriminator" in task.module) == ("discriminator" in wanted)
     assert ("agreement" in task.figures(batch)) == ("classes" in wanted["net"])
-    assert ("d_accuracy" in task.figures(batch)) == ("critic" in wanted)
+    assert ("d_accuracy" in task.figures(batch)) == ("discriminator" in wanted)
     groups = [p for player in task.players() for group in player.groups.values() for p in group]
     assert sorted(map(id, groups)) == sorted(map(id, task.module.parameters()))
     for size in ("small", "full"):
@@ -337,10 +342,12 @@ def test_each_player_moves_all_of_its_own_and_nothing_else() -> None:
             torch.stack(list(task.loss(player.name, batch).values())).sum().backward()
         optimizers[player.name].step()
         moved = {n for n, p in task.module.named_parameters() if not torch.equal(p, before[n])}
-        if player.name == "critic":
+        if player.name == "discriminator":
             # The last bias moves both verdicts alike: their difference does not see it.
-            assert {n for n in before if n.startswith("critic.")} - moved <= {"critic.11.bias"}
-            assert all(n.startswith("critic.") for n in moved)
+            assert {n for n in before if n.startswith("discriminator.")} - moved <= {
+                "discriminator.11.bias"
+            }
+            assert all(n.startswith("discriminator.") for n in moved)
         else:
             assert moved == {n for n in before if n.startswith(("net.", "classes."))}
 
@@ -384,7 +391,7 @@ def test_teacher_is_loaded_when_asked_and_never_saved(monkeypatch: pytest.Monkey
     task = nano(teacher="efficientnet_lite2", teacher_size="48")
     assert loaded == []
     batch = made_batch()
-    opinion = task.teacher(batch.luma)
+    opinion = task.teacher(batch.input_lightness)
     task.loss("net", batch)
     assert loaded == ["efficientnet_lite2"]
     assert shown[0].shape == (3, 3, 48, 48)
@@ -398,13 +405,13 @@ def test_teacher_is_loaded_when_asked_and_never_saved(monkeypatch: pytest.Monkey
 
 
 def test_stand_in_disturbs_no_chance_and_is_always_the_same() -> None:
-    luma = torch.rand(2, 1, 32, 32) * 100
+    lightness = torch.rand(2, 1, 32, 32) * 100
     torch.manual_seed(5)
-    one = Teacher("stand-in", size=32)(luma)
+    one = Teacher("stand-in", size=32)(lightness)
     drawn = torch.rand(3)
     torch.manual_seed(5)
     assert torch.equal(drawn, torch.rand(3))
-    assert torch.equal(one, Teacher("stand-in", size=32)(luma))
+    assert torch.equal(one, Teacher("stand-in", size=32)(lightness))
     assert torch.allclose(one.sum(dim=1), torch.ones(2))
     assert float(one.max()) > 2 / 1000
 
@@ -445,9 +452,9 @@ def test_class_branch_is_not_exported_and_odd_sizes_agree(pictures: Path, tmp_pa
     assert sum(sizes) < count(net) + buffers + 200 < count(net) + count(classes)
     session = ort.InferenceSession(str(bundle / "model.onnx"))
     for height, width in ((8, 8), (40, 72), (104, 24), (8, 200), (56, 56)):
-        luma = torch.rand(2, 1, height, width) * 100
+        lightness = torch.rand(2, 1, height, width) * 100
         with torch.no_grad():
-            expected = net(luma, luma)["ab"].numpy()
-        (found,) = session.run(["ab"], {"luma": luma.numpy()})
+            expected = net(lightness, lightness)["ab"].numpy()
+        (found,) = session.run(["ab"], {"luma": lightness.numpy()})
         assert found.shape == (2, 2, height, width)
         assert np.abs(found - expected).max() < 0.5  # weights of half precision

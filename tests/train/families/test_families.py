@@ -53,9 +53,9 @@ def test_outputs_are_what_the_contract_says(name: str, pictures: Path) -> None:
     task.module.eval()
     step = recipe.multiple_of
     for height, width in ((step, step), (2 * step, step), (step, 3 * step)):
-        luma, hint = torch.rand(2, 1, height, width) * 100, torch.zeros(2, 4, height, width)
+        lightness, hint = torch.rand(2, 1, height, width) * 100, torch.zeros(2, 4, height, width)
         with torch.no_grad():
-            found = task.net(luma, hint)
+            found = task.net(lightness, hint)
         assert set(found) in ({"ab"}, {"lab"}, {"ab", "bins"}, {"lab", "bins"})
         channels = 3 if "lab" in found else 2
         picture = found.get("lab", found.get("ab"))
@@ -66,7 +66,7 @@ def test_outputs_are_what_the_contract_says(name: str, pictures: Path) -> None:
         assert float(picture[:, -2:].abs().max()) <= 130
     batch = a_batch(pictures, name)
     lab = task.predict(batch)
-    assert lab.shape == (4, 3, *batch.luma.shape[2:])
+    assert lab.shape == (4, 3, *batch.input_lightness.shape[2:])
     if recipe.task == "photo" and "reconstruct" not in name:
         assert torch.equal(lab[:, :1], batch.lightness)
 

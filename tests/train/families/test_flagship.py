@@ -79,13 +79,13 @@ def test_annealed_mean_runs_from_mean_to_mode(net: FlagshipNet) -> None:
 
 
 def test_join_mixes_the_heads(net: FlagshipNet) -> None:
-    luma, hint = torch.rand(1, 1, 32, 32) * 100, torch.zeros(1, 4, 32, 32)
+    lightness, hint = torch.rand(1, 1, 32, 32) * 100, torch.zeros(1, 4, 32, 32)
     with torch.no_grad():
-        regressed, _ = net.heads(luma, hint)
+        regressed, _ = net.heads(lightness, hint)
         net.set_join(0.4, 0.0, 1.5)
-        assert torch.allclose(net(luma, hint)["ab"], (1.5 * regressed).clamp(-110, 110))
+        assert torch.allclose(net(lightness, hint)["ab"], (1.5 * regressed).clamp(-110, 110))
         net.set_join(0.4, 1.0, 1.0)
-        assert not torch.allclose(net(luma, hint)["ab"], regressed)
+        assert not torch.allclose(net(lightness, hint)["ab"], regressed)
 
 
 def test_bins_term_is_cross_entropy_when_all_colors_count_alike() -> None:
@@ -112,7 +112,7 @@ def test_overfits_one_batch() -> None:
     ramp = torch.linspace(0, 100, 32).expand(2, 1, 32, 32).contiguous()
     ab = torch.cat([ramp - 50, 30 - 0.4 * ramp], dim=1)
     batch = Batch(
-        luma=ramp,
+        input_lightness=ramp,
         lightness=ramp,
         ab=ab,
         hint=torch.zeros(2, 4, 32, 32),

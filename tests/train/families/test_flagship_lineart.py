@@ -23,8 +23,8 @@ def batch(count: int = 4, side: int = 32) -> Batch:
     chance = torch.Generator().manual_seed(0)
     rgb = torch.rand(count, 3, side, side, generator=chance)
     lab = rgb_to_lab(rgb, axis=1)
-    luma = (torch.rand(count, 1, side, side, generator=chance) > 0.1) * 100.0
-    return Batch(luma, lab[:, :1], lab[:, 1:], torch.zeros(count, 4, side, side), rgb)
+    lightness = (torch.rand(count, 1, side, side, generator=chance) > 0.1) * 100.0
+    return Batch(lightness, lab[:, :1], lab[:, 1:], torch.zeros(count, 4, side, side), rgb)
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ def test_white_paper_and_black_ink_can_be_painted(net: PaintingNet) -> None:
 
 
 def test_bins_change_colors_only_at_their_own_scale(net: PaintingNet) -> None:
-    luma, hint = torch.rand(1, 1, 64, 64) * 100, torch.zeros(1, 4, 64, 64)
+    lightness, hint = torch.rand(1, 1, 64, 64) * 100, torch.zeros(1, 4, 64, 64)
     with torch.no_grad():
-        raw, bins = net.heads(luma, hint)
+        raw, bins = net.heads(lightness, hint)
         net.set_join(0.5, 0.0, 1.0)
-        assert torch.allclose(net(luma, hint)["lab"][:, 1:], raw[:, 1:], atol=1e-4)
+        assert torch.allclose(net(lightness, hint)["lab"][:, 1:], raw[:, 1:], atol=1e-4)
         net.set_join(0.5, 1.0, 1.0)
-        joined = net(luma, hint)["lab"][:, 1:]
+        joined = net(lightness, hint)["lab"][:, 1:]
         added = joined - raw[:, 1:]
         wanted = net.annealed_mean(bins, 0.5) - F.avg_pool2d(raw[:, 1:], 4)
         smooth = F.interpolate(wanted, scale_factor=4.0, mode="bilinear", align_corners=False)
@@ -68,11 +68,11 @@ def test_bins_change_colors_only_at_their_own_scale(net: PaintingNet) -> None:
 
 
 def test_a_pixel_of_hint_reaches_full_size(net: PaintingNet) -> None:
-    luma, hint = torch.full((1, 1, 32, 32), 100.0), torch.zeros(1, 4, 32, 32)
+    lightness, hint = torch.full((1, 1, 32, 32), 100.0), torch.zeros(1, 4, 32, 32)
     with torch.no_grad():
-        without = net(luma, hint)["lab"]
+        without = net(lightness, hint)["lab"]
         hint[0, :, 17, 9] = torch.tensor([60.0, 80.0, 40.0, 1.0])
-        change = (net(luma, hint)["lab"] - without).abs().sum(dim=1)[0]
+        change = (net(lightness, hint)["lab"] - without).abs().sum(dim=1)[0]
     assert float(change[17, 9]) > 1e-4
 
 
@@ -97,7 +97,7 @@ def test_terms_of_a_stage() -> None:
     )
     once.backward()
     assert task.net.to_lab.weight.grad is not None
-    assert task.perceptual.judge(torch.device("cpu"))[0].weight.grad is None
+    assert task.perceptual.network(torch.device("cpu"))[0].weight.grad is None
 
 
 def test_every_nth_picture_is_judged() -> None:
@@ -107,16 +107,16 @@ def test_every_nth_picture_is_judged() -> None:
     seen: list[int] = []
     task.perceptual = lambda made, truth: seen.append(len(made)) or (made - truth).mean()  # type: ignore[assignment,func-returns-value]
     task.loss("net", batch(count=8))
-    assert seen == [8 // NANO.model.judged]
+    assert seen == [8 // NANO.model.perceptual_every]
 
 
-def test_the_critic_plays_only_where_a_stage_lets_it() -> None:
+def test_the_discriminator_plays_only_where_a_stage_lets_it() -> None:
     torch.manual_seed(0)
     recipe = NANO
     task = build_task(recipe)
     assert isinstance(task, PaintingTask)
-    assert [player.name for player in task.players()] == ["net", "critic"]
-    alone = recipes.get("flagship-lineart", {"model.critic": "0"}, size="nano")
+    assert [player.name for player in task.players()] == ["net", "discriminator"]
+    alone = recipes.get("flagship-lineart", {"model.discriminator": "0"}, size="nano")
     assert [player.name for player in build_task(alone).players()] == ["net"]
     pictures = batch(side=64)
     prepare_stage(task, recipe.stages[0])
@@ -124,45 +124,45 @@ def test_the_critic_plays_only_where_a_stage_lets_it() -> None:
     only_that = {"adversarial": 0.5}
     prepare_stage(task, dataclasses.replace(recipe.stages[0], terms=only_that))
     assert list(task.loss("net", pictures)) == ["lightness", "ab", "bins", "adversarial"]
-    terms = task.loss("critic", pictures)
+    terms = task.loss("discriminator", pictures)
     torch.stack(list(terms.values())).sum().backward()
     assert all(parameter.grad is None for parameter in task.net.parameters())
     # Least squares by hand: 1 for the truth, 0 for what was made, half of each.
     truth = torch.cat([pictures.lightness, pictures.ab], dim=1)
     with torch.no_grad():
-        real = task.judge(pictures, truth)
+        real = task.discriminate(pictures, truth)
     assert float(terms["real"].detach()) == pytest.approx(
         float(((real - 1) ** 2).mean() / 2), rel=1e-4
     )
 
 
-def test_a_critic_that_learns_tells_truth_from_flat_brown() -> None:
+def test_a_discriminator_that_learns_tells_truth_from_flat_brown() -> None:
     torch.manual_seed(0)
-    recipe = recipes.get("flagship-lineart", {"model.critic": "8"}, size="nano")
+    recipe = recipes.get("flagship-lineart", {"model.discriminator": "8"}, size="nano")
     task = build_task(recipe)
     assert isinstance(task, PaintingTask)
-    critic = next(player for player in task.players() if player.name == "critic")
-    parameters = [parameter for group in critic.groups.values() for parameter in group]
+    discriminator = next(player for player in task.players() if player.name == "discriminator")
+    parameters = [parameter for group in discriminator.groups.values() for parameter in group]
     optimizer, pictures = torch.optim.Adam(parameters, lr=2e-3), batch(side=64)
     for _ in range(40):
         optimizer.zero_grad()
-        torch.stack(list(task.loss("critic", pictures).values())).sum().backward()
+        torch.stack(list(task.loss("discriminator", pictures).values())).sum().backward()
         optimizer.step()
     truth = torch.cat([pictures.lightness, pictures.ab], dim=1)
     with torch.no_grad():
-        made = task.net.heads(pictures.luma, pictures.hint)[0]
-        apart = task.judge(pictures, truth).mean() - task.judge(pictures, made).mean()
+        made = task.net.heads(pictures.input_lightness, pictures.hint)[0]
+        apart = task.discriminate(pictures, truth).mean() - task.discriminate(pictures, made).mean()
     assert float(apart) > 0.5
 
 
 def test_a_player_whose_turn_never_comes(pictures: Path, tmp_path: Path) -> None:
-    """The critic's weights stay as they began where its turns are 0."""
-    chosen = {"stages.1.turns.critic": "0", "stages.1.steps": "3", "stages.0.steps": "3"}
+    """The discriminator's weights stay as they began where its turns are 0."""
+    chosen = {"stages.1.turns.discriminator": "0", "stages.1.steps": "3", "stages.0.steps": "3"}
     recipe = recipes.get("flagship-lineart", chosen, size="nano")
     train(recipe, [pictures], tmp_path / "run")
     state = RunDir(tmp_path / "run").load()
     torch.manual_seed(recipe.seed)
     fresh = build_task(recipe).module.state_dict()
-    names = [name for name in fresh if name.startswith("critic.")]
+    names = [name for name in fresh if name.startswith("discriminator.")]
     assert names
     assert all(torch.equal(state["module"][name], fresh[name]) for name in names)

@@ -15,14 +15,14 @@ from torch.nn import functional as F
 from tinct.color import rgb_to_lab
 from tinct.train import recipes
 from tinct.train.families.pix2pix import Pix2PixNet, Pix2PixTask, build
-from tinct.train.nets.blocks import PatchCritic, initialize_normal, normalization
-from tinct.train.nets.losses import adversarial
+from tinct.train.nets.blocks import PatchDiscriminator, initialize_normal, normalization
+from tinct.train.nets.losses import gan_loss
 from tinct.train.optimization import only
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.pix2pix import RECIPES, Pix2Pix
 from tinct.train.task import Batch
 
-NANO = Pix2Pix(widths=(8, 8, 12, 12, 12), critic_width=4)
+NANO = Pix2Pix(widths=(8, 8, 12, 12, 12), discriminator_width=4)
 
 
 def count(module: nn.Module) -> int:
@@ -34,7 +34,7 @@ def made_batch(pictures: int = 2, size: int = 32) -> Batch:
     rgb = F.interpolate(coarse, size=(size, size), mode="bilinear")
     lab = rgb_to_lab(rgb, axis=1)
     return Batch(
-        luma=lab[:, :1],
+        input_lightness=lab[:, :1],
         lightness=lab[:, :1],
         ab=lab[:, 1:],
         hint=torch.zeros(pictures, 4, size, size),
@@ -58,28 +58,28 @@ def make_task() -> Callable[..., Pix2PixTask]:
     return make
 
 
-# The critic
+# The discriminator
 
 
-def test_critic_gives_the_articles_map() -> None:
+def test_discriminator_gives_the_articles_map() -> None:
     with torch.device("meta"):
-        critic = PatchCritic(6)
-        assert critic(torch.empty(1, 6, 256, 256)).shape == (1, 1, 30, 30)
-    convolutions = [part for part in critic if isinstance(part, nn.Conv2d)]
+        discriminator = PatchDiscriminator(6)
+        assert discriminator(torch.empty(1, 6, 256, 256)).shape == (1, 1, 30, 30)
+    convolutions = [part for part in discriminator if isinstance(part, nn.Conv2d)]
     assert [c.out_channels for c in convolutions] == [64, 128, 256, 512, 1]
     assert [c.stride[0] for c in convolutions] == [2, 2, 2, 1, 1]
-    kinds = "".join(type(part).__name__[0] for part in critic)
+    kinds = "".join(type(part).__name__[0] for part in discriminator)
     assert kinds == "CL" + "CBL" * 3 + "C"  # no normalization in the first and the last layer
 
 
-# The paper's section 4.4 names the critics that see 16, 70 and 286 pixels.
+# The paper's section 4.4 names the discriminators that see 16, 70 and 286 pixels.
 @pytest.mark.parametrize(("layers", "field"), [(1, 16), (3, 70), (5, 286)])
-def test_critic_sees_exactly_its_field(layers: int, field: int) -> None:
-    critic = PatchCritic(1, width=1, norm="none", layers=layers).double()
-    for parameter in critic.parameters():
+def test_discriminator_sees_exactly_its_field(layers: int, field: int) -> None:
+    discriminator = PatchDiscriminator(1, width=1, norm="none", layers=layers).double()
+    for parameter in discriminator.parameters():
         nn.init.constant_(parameter, 0.1)  # no way through the network may cancel another
     picture = torch.rand(1, 1, 512, 512, dtype=torch.float64, requires_grad=True)
-    verdict = critic(picture)
+    verdict = discriminator(picture)
     middle = verdict.shape[-1] // 2
     (gradient,) = torch.autograd.grad(verdict[0, 0, middle, middle], picture)
     seen = gradient[0, 0] != 0
@@ -93,10 +93,10 @@ def test_parameters_are_the_published_ones() -> None:
     with torch.device("meta"):
         task = build(recipes.get("pix2pix-gray"))
     # What the published code prints for its "unet_256" and "basic" networks with 3 channels in and
-    # out (and 6 into the critic), to its three decimals. It has no biases in the first and the
-    # innermost layer, where nothing normalizes; the first code, in Lua, had, and so have we.
+    # out (and 6 into the discriminator), to its three decimals. It has no biases in the first and
+    # the innermost layer, where nothing normalizes; the first code, in Lua, had, and so have we.
     assert round((count(task.net) - 64 - 512) / 1e6, 3) == 54.414
-    assert round(count(task.critic) / 1e6, 3) == 2.769
+    assert round(count(task.discriminator) / 1e6, 3) == 2.769
     # To the last one: kernels of both ways, scales and shifts, biases where nothing normalizes.
     widths = [64, 128, 256, 512, 512, 512, 512, 512]
     down = sum(a * b for a, b in zip([3, *widths], widths, strict=False))
@@ -104,7 +104,7 @@ def test_parameters_are_the_published_ones() -> None:
     scales_and_shifts = 2 * (sum(widths[1:-1]) + sum(widths[:-1]))
     assert count(task.net) == 16 * (down + up) + scales_and_shifts + (64 + 512 + 3)
     down = 6 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512
-    assert count(task.critic) == 16 * down + 2 * (128 + 256 + 512) + (64 + 1)
+    assert count(task.discriminator) == 16 * down + 2 * (128 + 256 + 512) + (64 + 1)
 
 
 def test_weights_are_drawn_as_published() -> None:
@@ -127,7 +127,7 @@ def test_adversarial_equals_hand_values() -> None:
     logits = torch.tensor([[0.0, 2.0], [-1.0, 0.5]])
     squares = {True: (1 + 1 + 4 + 0.25) / 4, False: (0 + 4 + 1 + 0.25) / 4}
     for real, expected in squares.items():
-        found = adversarial(logits, real=real, kind="least-squares")
+        found = gan_loss(logits, real=real, kind="least-squares")
         assert float(found) == pytest.approx(expected)
     shares = [1 / (1 + math.exp(-x)) for x in (0.0, 2.0, -1.0, 0.5)]
     entropies = {
@@ -135,7 +135,7 @@ def test_adversarial_equals_hand_values() -> None:
         False: -sum(math.log(1 - p) for p in shares) / 4,
     }
     for real, expected in entropies.items():
-        found = adversarial(logits, real=real, kind="cross-entropy")
+        found = gan_loss(logits, real=real, kind="cross-entropy")
         assert float(found) == pytest.approx(expected, rel=1e-6)
 
 
@@ -144,16 +144,18 @@ def test_terms_are_the_papers(make_task: Callable[..., Pix2PixTask], verdict: st
     task, batch = make_task(verdict=verdict), made_batch()
     gray = rgb2gray_of(batch)
     made = task.net.paint(gray)
-    real = task.critic(torch.cat([gray, batch.rgb * 2 - 1], dim=1)).detach().double().numpy()
-    fake = task.critic(torch.cat([gray, made], dim=1)).detach().double().numpy()
+    real = task.discriminator(torch.cat([gray, batch.rgb * 2 - 1], dim=1)).detach().double().numpy()
+    fake = task.discriminator(torch.cat([gray, made], dim=1)).detach().double().numpy()
 
     def distance(values: np.ndarray, target: int) -> float:
         if verdict == "least-squares":
             return float(((values - target) ** 2).mean())
         return float(np.log1p(np.exp(-values if target else values)).mean())
 
-    critic = {key: float(value.detach()) for key, value in task.loss("critic", batch).items()}
-    assert critic == pytest.approx(
+    discriminator = {
+        key: float(value.detach()) for key, value in task.loss("discriminator", batch).items()
+    }
+    assert discriminator == pytest.approx(
         {"real": 0.5 * distance(real, 1), "fake": 0.5 * distance(fake, 0)}, rel=1e-4
     )
     apart = np.abs(made.detach().numpy() - (batch.rgb.numpy() * 2 - 1)).mean()
@@ -165,7 +167,7 @@ def rgb2gray_of(batch: Batch) -> Tensor:
     """The neutral sRGB value of each L*, three times, in -1..1; by scikit-image's own formulas."""
     from skimage.color import lab2rgb
 
-    lab = np.concatenate([batch.luma.numpy(), np.zeros_like(batch.ab.numpy())], axis=1)
+    lab = np.concatenate([batch.input_lightness.numpy(), np.zeros_like(batch.ab.numpy())], axis=1)
     gray = lab2rgb(lab.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     return torch.from_numpy(gray).float() * 2 - 1
 
@@ -244,20 +246,20 @@ def test_paint_becomes_lab(make_task: Callable[..., Pix2PixTask]) -> None:
     net, batch = make_task().net.eval(), made_batch()
     with torch.no_grad():
         painted = net.paint(rgb2gray_of(batch)).numpy() * 0.5 + 0.5
-        found = net(batch.luma, batch.hint)["lab"]
+        found = net(batch.input_lightness, batch.hint)["lab"]
     expected = rgb2lab(painted.transpose(0, 2, 3, 1).astype(np.float64)).transpose(0, 3, 1, 2)
     assert np.abs(found.numpy() - expected).max() < 0.05
 
 
 def test_lab_variant_gives_chroma_alone(make_task: Callable[..., Pix2PixTask]) -> None:
     task, batch = make_task("pix2pix-gray-lab"), made_batch()
-    out = task.net.eval()(batch.luma, batch.hint)
+    out = task.net.eval()(batch.input_lightness, batch.hint)
     assert set(out) == {"ab"}
-    expected = 110 * task.net.paint(batch.luma / 50 - 1)
+    expected = 110 * task.net.paint(batch.input_lightness / 50 - 1)
     assert out["ab"].shape == (2, 2, 32, 32)
     assert torch.allclose(out["ab"], expected, atol=1e-4)
     l1 = float(task.loss("net", batch)["l1"].detach())
-    made = task.net.paint(batch.luma / 50 - 1).detach()
+    made = task.net.paint(batch.input_lightness / 50 - 1).detach()
     assert l1 == pytest.approx(100 * float((made - batch.ab / 110).abs().mean()), rel=1e-5)
 
 
@@ -268,13 +270,13 @@ def test_photographs_keep_their_lightness_and_drawings_are_painted(
     for name in RECIPES:
         task = make_task(name)
         task.module.eval()
-        lab, out = task.predict(batch), task.net(batch.luma, batch.hint)
+        lab, out = task.predict(batch), task.net(batch.input_lightness, batch.hint)
         assert lab.shape == (2, 3, 32, 32)
         if name == "pix2pix-lineart":
             assert torch.equal(lab, out["lab"])
-            assert not torch.allclose(lab[:, :1], batch.luma, atol=1)
+            assert not torch.allclose(lab[:, :1], batch.input_lightness, atol=1)
         else:
-            assert torch.equal(lab[:, :1], batch.luma)
+            assert torch.equal(lab[:, :1], batch.input_lightness)
             assert torch.equal(lab[:, 1:], next(iter(out.values()))[:, -2:])
 
 
@@ -295,19 +297,19 @@ def test_the_condition_is_seen_where_there_is_one(
     make_task: Callable[..., Pix2PixTask], name: str, channels: int
 ) -> None:
     task, batch = make_task(name), made_batch()
-    assert task.critic[0].in_channels == channels
-    seen, picture = task.net.see(batch.luma), task.truth(batch)
-    same = torch.equal(task.judge(seen, picture), task.judge(seen * 0.5, picture))
+    assert task.discriminator[0].in_channels == channels
+    seen, picture = task.net.see(batch.input_lightness), task.truth(batch)
+    same = torch.equal(task.discriminate(seen, picture), task.discriminate(seen * 0.5, picture))
     assert same == (name == "pix2pix-gray-unconditional")
 
 
-@pytest.mark.parametrize(("mover", "other"), [("net", "critic"), ("critic", "net")])
+@pytest.mark.parametrize(("mover", "other"), [("net", "discriminator"), ("discriminator", "net")])
 def test_a_turn_moves_its_player_alone(
     make_task: Callable[..., Pix2PixTask], mover: str, other: str
 ) -> None:
     task, batch = make_task(), made_batch()
     groups = {player.name: player.groups for player in task.players()}
-    assert list(groups) == ["critic", "net"]
+    assert list(groups) == ["discriminator", "net"]
     before = {name: [p.detach().clone() for p in groups[name][name]] for name in groups}
     optimizer = torch.optim.Adam(groups[mover][mover], lr=1e-2)
     with only(task, mover):
@@ -351,15 +353,15 @@ def test_figures_tell_how_the_game_stands(
     truth = task.truth(batch)
     high, low = 0.8, -0.3
 
-    def judge(seen: Tensor, picture: Tensor) -> Tensor:
+    def discriminate(seen: Tensor, picture: Tensor) -> Tensor:
         maps = [high, high, high, low] if torch.equal(picture, truth) else [low, low, low, high]
         return torch.tensor(maps).reshape(1, 1, 2, 2)
 
-    monkeypatch.setattr(task, "judge", judge)
+    monkeypatch.setattr(task, "discriminate", discriminate)
     found = {key: float(value) for key, value in task.figures(batch).items()}
     assert found["d_accuracy"] == pytest.approx(0.75)
     assert found["g_accuracy"] == pytest.approx(0.25)
-    l1 = float((task.net.paint(task.net.see(batch.luma)) - truth).abs().mean().detach())
+    l1 = float((task.net.paint(task.net.see(batch.input_lightness)) - truth).abs().mean().detach())
     assert found["l1"] == pytest.approx(l1, rel=1e-5)
 
     def cost(value: float, target: int) -> float:
@@ -401,7 +403,7 @@ def test_small_size_is_small(name: str) -> None:
 
     task = build(recipes.get(name, size="small"))
     assert count(task.net) < 2_000_000
-    assert count(task.critic) < 200_000
+    assert count(task.discriminator) < 200_000
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         task.net.eval()(torch.rand(1, 1, 128, 128) * 100, torch.zeros(1, 4, 128, 128))

@@ -17,7 +17,7 @@ from tinct.train.families.resunet import (
     ResUNetNet,
     ResUNetTask,
     build_encoder,
-    build_judge,
+    build_perceptual_network,
     decoder_widths,
     gram,
 )
@@ -42,7 +42,9 @@ def make_batch(seed: int = 0, number: int = 2) -> Batch:
     rgb = F.interpolate(torch.rand(number, 3, 4, 4, generator=chance), size=(32, 32))
     lab = rgb_to_lab(rgb, axis=1)
     hint = torch.zeros(number, 4, 32, 32)
-    return Batch(luma=lab[:, :1], lightness=lab[:, :1], ab=lab[:, 1:], hint=hint, rgb=rgb)
+    return Batch(
+        input_lightness=lab[:, :1], lightness=lab[:, :1], ab=lab[:, 1:], hint=hint, rgb=rgb
+    )
 
 
 @pytest.fixture
@@ -54,12 +56,12 @@ def net() -> ResUNetNet:
 @pytest.mark.parametrize("shape", [(1, 32, 32), (2, 64, 32), (1, 96, 160)])
 def test_shapes(net: ResUNetNet, shape: tuple[int, int, int]) -> None:
     number, height, width = shape
-    luma = torch.rand(number, 1, height, width) * 100
+    lightness = torch.rand(number, 1, height, width) * 100
     hint = torch.zeros(number, 4, height, width)
     with torch.no_grad():
-        lab = net(luma, hint)["lab"]
+        lab = net(lightness, hint)["lab"]
         assert lab.shape == (number, 3, height, width)
-        assert torch.equal(lab, net(luma, hint + 1)["lab"])
+        assert torch.equal(lab, net(lightness, hint + 1)["lab"])
         inside = lab_to_rgb(lab, axis=1)
     assert float(inside.min()) > -1e-4
     assert float(inside.max()) < 1 + 1e-4
@@ -127,8 +129,8 @@ def test_residual_block_starts_as_identity_beside_the_input(net: ResUNetNet) -> 
 def test_network_paints_in_imagenet_units(net: ResUNetNet) -> None:
     batch = make_batch()
     with torch.no_grad():
-        painted = net.paint(batch.luma)
-        lab = net(batch.luma, batch.hint)["lab"]
+        painted = net.paint(batch.input_lightness)
+        lab = net(batch.input_lightness, batch.hint)["lab"]
         assert torch.allclose(
             lab, rgb_to_lab((painted * DEVIATION + MEAN).clamp(0, 1), axis=1), atol=1e-3
         )
@@ -155,7 +157,7 @@ def test_unknown_encoder_and_judge_are_named() -> None:
     with pytest.raises(TrainingError, match="no pretrained encoder 'tiny'"):
         build_encoder("tiny", pretrained=True)
     with pytest.raises(TrainingError, match="vgg16 or random"):
-        build_judge("vgg19")
+        build_perceptual_network("vgg19")
 
 
 def test_gram_matrix_by_hand() -> None:
@@ -175,7 +177,7 @@ def test_feature_loss_by_hand() -> None:
     model = dataclasses.replace(NANO.model, feature_scale=2)
     made, truth = torch.randn(2, 2, 3, 64, 64)
     terms = FeatureLoss(model)(made, truth)
-    judge = build_judge("random")
+    judge = build_perceptual_network("random")
     stops = [i for i, layer in enumerate(judge) if isinstance(layer, nn.MaxPool2d)]
     assert len(stops) == 3
 
@@ -219,7 +221,7 @@ def test_loss_terms_and_pixel_variant() -> None:
     terms = task.loss("net", batch)
     assert list(terms) == ["pixels", "features", "gram"]
     with torch.no_grad():
-        painted = task.net.paint(batch.luma)
+        painted = task.net.paint(batch.input_lightness)
         expected = (painted - (batch.rgb - MEAN) / DEVIATION).abs().mean()
     assert float(terms["pixels"].detach()) == pytest.approx(float(expected), rel=1e-5)
     plain = build_task(recipes.get("resunet-pixel", size="nano"))
@@ -234,7 +236,7 @@ def test_judge_is_no_part_of_the_task() -> None:
     assert list(task.module.state_dict()) == before
     assert isinstance(task, ResUNetTask)
     assert task.feature_loss is not None
-    judge = task.feature_loss.judge(torch.device("cpu"))
+    judge = task.feature_loss.network(torch.device("cpu"))
     assert all(p.grad is None and not p.requires_grad for p in judge.parameters())
     grouped = [id(p) for group in task.players()[0].groups.values() for p in group]
     assert sorted(grouped) == sorted(id(p) for p in task.net.parameters())
@@ -242,10 +244,10 @@ def test_judge_is_no_part_of_the_task() -> None:
 
 def test_same_judge_every_time() -> None:
     torch.manual_seed(1)
-    one, after = build_judge("random"), torch.rand(3)
+    one, after = build_perceptual_network("random"), torch.rand(3)
     torch.manual_seed(1)
     assert torch.equal(after, torch.rand(3))
-    two = build_judge("random")
+    two = build_perceptual_network("random")
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
@@ -312,15 +314,15 @@ def test_user_gets_the_pictures_own_lightness(net: ResUNetNet) -> None:
     lab = task.predict(batch)
     assert torch.equal(lab[:, :1], batch.lightness)
     with torch.no_grad():
-        assert torch.equal(lab[:, 1:], task.net(batch.luma, batch.hint)["lab"][:, 1:])
+        assert torch.equal(lab[:, 1:], task.net(batch.input_lightness, batch.hint)["lab"][:, 1:])
     assert task.takes_hints is False
 
 
 def test_encoder_sees_normalized_gray(net: ResUNetNet) -> None:
     taken: list[Tensor] = []
     net.encoder.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
-    luma = torch.rand(1, 1, 32, 32) * 100
+    lightness = torch.rand(1, 1, 32, 32) * 100
     with torch.no_grad():
-        net.paint(luma)
-    expected = (lightness_to_gray(luma) - 0.5) / 0.5
+        net.paint(lightness)
+    expected = (lightness_to_gray(lightness) - 0.5) / 0.5
     assert torch.allclose(taken[0], expected.expand(1, 3, 32, 32), atol=1e-6)

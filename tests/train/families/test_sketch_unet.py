@@ -24,7 +24,7 @@ from tinct.train.data.batches import Pictures, to_batch
 from tinct.train.families.sketch_unet import (
     SketchNet,
     SketchTask,
-    WholeCritic,
+    WholeDiscriminator,
     build,
     pixel_loss,
 )
@@ -50,7 +50,7 @@ def made_batch(pictures: int = 2, size: int = 32) -> Batch:
     )
     lab = rgb_to_lab(rgb, axis=1)
     return Batch(
-        luma=torch.rand(pictures, 1, size, size, generator=chance) * 100,
+        input_lightness=torch.rand(pictures, 1, size, size, generator=chance) * 100,
         lightness=lab[:, :1],
         ab=lab[:, 1:],
         hint=torch.zeros(pictures, 4, size, size),
@@ -60,7 +60,7 @@ def made_batch(pictures: int = 2, size: int = 32) -> Batch:
 
 def sketch_of(batch: Batch) -> Tensor:
     """Return the drawing as the article has it: three equal channels from -1 to 1."""
-    gray = torch.from_numpy(gray_of(batch.luma.numpy()))
+    gray = torch.from_numpy(gray_of(batch.input_lightness.numpy()))
     return gray.expand(-1, 3, -1, -1) * 2 - 1
 
 
@@ -126,8 +126,8 @@ def test_momentum_is_kerass_0_9() -> None:
 def test_weights_are_drawn_as_published() -> None:
     torch.manual_seed(0)
     net = SketchNet(SketchUNet(widths=(32, 64, 128)))
-    critic = build(recipes.get("sketch-gan", size="small")).module["critic"]
-    for part in [*net.modules(), *critic.modules()]:
+    discriminator = build(recipes.get("sketch-gan", size="small")).module["discriminator"]
+    for part in [*net.modules(), *discriminator.modules()]:
         if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
             assert float(part.weight.detach().std()) == pytest.approx(0.02, rel=0.06)
             assert abs(float(part.weight.detach().mean())) < 2e-3
@@ -136,13 +136,13 @@ def test_weights_are_drawn_as_published() -> None:
 def test_parameters_follow_from_the_layers() -> None:
     with torch.device("meta"):
         net = SketchNet(SketchUNet())
-        critic = build(recipes.get("sketch-gan")).module["critic"]
+        discriminator = build(recipes.get("sketch-gan")).module["discriminator"]
     down = sum(a * b for a, b in pairwise(PUBLISHED))
     up = 512 * 512 + 1024 * 256 + 512 * 128 + 256 * 64 + 128 * 3
     scales_and_shifts = 2 * (128 + 256 + 512 + 512 + 512 + 256 + 128 + 64)
     assert count(net) == 25 * (down + up) + scales_and_shifts + 64 + 3
-    # The critic is the way down and, on its 4 x 4 x 512 values, one number.
-    assert count(critic) == 25 * down + 64 + 2 * (128 + 256 + 512 + 512) + 4 * 4 * 512 + 1
+    # The discriminator is the way down and, on its 4 x 4 x 512 values, one number.
+    assert count(discriminator) == 25 * down + 64 + 2 * (128 + 256 + 512 + 512) + 4 * 4 * 512 + 1
 
 
 def test_padding_is_same_on_the_mirror_image() -> None:
@@ -190,12 +190,12 @@ def test_skips_join_layer_i_and_layer_n_minus_i() -> None:
 def test_scaling_is_the_articles(make_task: Callable[..., SketchTask], scaling: str) -> None:
     """-1..1 with tanh, or 0..1 with ReLU: what goes in, what comes out, and what it means."""
     net, batch = make_task(scaling=scaling).net.eval(), made_batch()
-    seen = net.see(batch.luma, batch.hint)
+    seen = net.see(batch.input_lightness, batch.hint)
     expected = sketch_of(batch) if scaling == "tanh" else sketch_of(batch) * 0.5 + 0.5
     assert torch.allclose(seen, expected, atol=1e-5)
     with torch.no_grad():
         made = net.paint(seen)
-        lab = net(batch.luma, batch.hint)["lab"].numpy()
+        lab = net(batch.input_lightness, batch.hint)["lab"].numpy()
     assert float(made.min()) >= (-1 if scaling == "tanh" else 0)
     rgb = (made * 0.5 + 0.5 if scaling == "tanh" else made).clamp(0, 1).double().numpy()
     wanted = rgb2lab(rgb.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
@@ -222,7 +222,7 @@ def test_blurred_hint_is_the_articles_formula(
     truth = batch.rgb.double().numpy() * 2 - 1
     blurred = uniform_filter(truth, size=(1, 1, 32, 32), mode="mirror")
     expected = 0.5 * (sketch_of(batch).numpy() + blurred)
-    seen = make_task("sketch-gan-blur-hint").net.see(batch.luma, batch.hint).numpy()
+    seen = make_task("sketch-gan-blur-hint").net.see(batch.input_lightness, batch.hint).numpy()
     assert np.abs(seen - expected).max() < 0.5 * 0.5 / 127.5 + 1e-3  # half a code, halved
 
 
@@ -235,7 +235,7 @@ def test_patches_replace_the_drawing(
 ) -> None:
     batch = batch_of(pictures, kind)
     given = batch.hint[:, 3:].expand(-1, 3, -1, -1) > 0
-    seen = make_task(name).net.see(batch.luma, batch.hint)
+    seen = make_task(name).net.see(batch.input_lightness, batch.hint)
     assert given.any()
     assert torch.allclose(seen[~given], sketch_of(batch)[~given], atol=1e-5)
     off = (seen - (batch.rgb * 2 - 1))[given].abs()
@@ -252,9 +252,14 @@ def test_who_takes_hints(make_task: Callable[..., SketchTask], name: str) -> Non
     task.module.eval()
     hint = torch.zeros_like(batch.hint)
     hint[:, :, 10:20, 10:20] = torch.tensor([50.0, 60.0, 40.0, 1.0])[:, None, None]
-    same = torch.equal(task.net(batch.luma, batch.hint)["lab"], task.net(batch.luma, hint)["lab"])
+    same = torch.equal(
+        task.net(batch.input_lightness, batch.hint)["lab"],
+        task.net(batch.input_lightness, hint)["lab"],
+    )
     assert task.takes_hints == (not same) == ("hint" in name or name.endswith("article-patches"))
-    assert torch.allclose(task.net.see(batch.luma, batch.hint), sketch_of(batch), atol=1e-5)
+    assert torch.allclose(
+        task.net.see(batch.input_lightness, batch.hint), sketch_of(batch), atol=1e-5
+    )
     asked = recipes.get(name).data.hints
     assert (asked != "none") == task.takes_hints
 
@@ -317,7 +322,7 @@ def test_every_comparison_of_the_article_learns(
 
 def test_a_misspelled_choice_is_refused(make_task: Callable[..., SketchTask]) -> None:
     with pytest.raises(AssertionError):
-        make_task(critic="patch")
+        make_task(discriminator="patch")
     with pytest.raises(AssertionError):
         make_task(scaling="sigmoid")
     with pytest.raises(UsageError, match="losses"):
@@ -327,15 +332,15 @@ def test_a_misspelled_choice_is_refused(make_task: Callable[..., SketchTask]) ->
 # The game
 
 
-def test_critic_is_the_way_down_flattened_to_one_verdict() -> None:
+def test_discriminator_is_the_way_down_flattened_to_one_verdict() -> None:
     with torch.device("meta"):
         recipe = recipes.get("sketch-gan")
-        net, critic = SketchNet(recipe.model), build(recipe).module["critic"]
-    convolutions = [part.weight.shape for part in critic if isinstance(part, nn.Conv2d)]
+        net, discriminator = SketchNet(recipe.model), build(recipe).module["discriminator"]
+    convolutions = [part.weight.shape for part in discriminator if isinstance(part, nn.Conv2d)]
     ways = [part.weight.shape for part in net.downs.modules() if isinstance(part, nn.Conv2d)]
     assert convolutions == ways
     torch.manual_seed(0)
-    small = WholeCritic(3, (4, 6, 8, 8, 8)).eval()
+    small = WholeDiscriminator(3, (4, 6, 8, 8, 8)).eval()
     x = torch.rand(3, 3, 128, 128)
     with torch.no_grad():
         maps = x
@@ -351,25 +356,25 @@ def test_critic_is_the_way_down_flattened_to_one_verdict() -> None:
 
 
 @pytest.mark.parametrize("conditional", ["false", "true"])
-def test_critic_sees_the_drawing_when_asked(
+def test_discriminator_sees_the_drawing_when_asked(
     make_task: Callable[..., SketchTask], conditional: str
 ) -> None:
     task, batch = make_task("sketch-gan", conditional=conditional), made_batch()
-    seen, picture = task.net.see(batch.luma, batch.hint), batch.rgb * 2 - 1
-    same = torch.equal(task.judge(seen, picture), task.judge(-seen, picture))
+    seen, picture = task.net.see(batch.input_lightness, batch.hint), batch.rgb * 2 - 1
+    same = torch.equal(task.discriminate(seen, picture), task.discriminate(-seen, picture))
     assert same == (conditional == "false")
 
 
 @pytest.mark.parametrize("name", GANS)
 def test_losses_are_the_articles(make_task: Callable[..., SketchTask], name: str) -> None:
-    """100 L1 + binary cross entropy, and the critic's own on true and on made pictures."""
+    """100 L1 + binary cross entropy, and the discriminator's own on true and on made pictures."""
     task, batch = make_task(name), made_batch()
-    seen, truth = task.net.see(batch.luma, batch.hint), batch.rgb * 2 - 1
+    seen, truth = task.net.see(batch.input_lightness, batch.hint), batch.rgb * 2 - 1
     with torch.no_grad():
         made = task.net.paint(seen)
-        real = torch.sigmoid(task.module["critic"](truth)).double()
-        fake = torch.sigmoid(task.module["critic"](made)).double()
-        terms = task.loss("critic", batch) | task.loss("net", batch)
+        real = torch.sigmoid(task.module["discriminator"](truth)).double()
+        fake = torch.sigmoid(task.module["discriminator"](made)).double()
+        terms = task.loss("discriminator", batch) | task.loss("net", batch)
     found = {key: float(value) for key, value in terms.items()}
     assert found == {
         "real": pytest.approx(float(-real.log().mean()), rel=1e-4),
@@ -379,12 +384,12 @@ def test_losses_are_the_articles(make_task: Callable[..., SketchTask], name: str
     }
 
 
-def test_critic_learns_at_alternate_iterations(pictures: Path, tmp_path: Path) -> None:
+def test_discriminator_learns_at_alternate_iterations(pictures: Path, tmp_path: Path) -> None:
     recipe = recipes.get("sketch-gan", {"stages.0.steps": "7"}, size="nano")
     train(recipe, [pictures], tmp_path / "run")
     optimizers = RunDir(tmp_path / "run").load()["optimizers"]
     taken = {name: {int(s["step"]) for s in o["state"].values()} for name, o in optimizers.items()}
-    assert taken == {"critic": {4}, "net": {7}}  # steps 0, 2, 4, 6 of 0 to 6
+    assert taken == {"discriminator": {4}, "net": {7}}  # steps 0, 2, 4, 6 of 0 to 6
 
 
 def test_figures_tell_how_the_game_stands(
@@ -395,11 +400,11 @@ def test_figures_tell_how_the_game_stands(
     truth = batch.rgb * 2 - 1
     high, low = 0.8, -0.3
 
-    def judge(seen: Tensor, picture: Tensor) -> Tensor:
+    def discriminate(seen: Tensor, picture: Tensor) -> Tensor:
         passed = [high, high, high, low] if torch.equal(picture, truth) else [low, low, low, high]
         return torch.tensor(passed)[:, None]
 
-    monkeypatch.setattr(task, "judge", judge)
+    monkeypatch.setattr(task, "discriminate", discriminate)
     task.module.eval()
     found = {key: float(value) for key, value in task.figures(batch).items()}
     l1 = float((task.net.paint(sketch_of(batch)) - truth).abs().mean().detach())
@@ -435,9 +440,9 @@ def test_full_size_has_the_published_values(name: str) -> None:
     assert (recipe.model.loss, recipe.model.scaling) == ("l1", "tanh")
     assert (recipe.task, recipe.multiple_of) == ("lineart", 32)
     game = name in GANS
-    assert stage.turns == ({"critic": 2} if game else {})
+    assert stage.turns == ({"discriminator": 2} if game else {})
     assert recipe.model.pixel_weight == (100 if game else 1)
-    assert (recipe.model.critic != "none") == game
+    assert (recipe.model.discriminator != "none") == game
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tinct.train.learned_metrics import VGG_TAPS, PerceptualDistance
-from tinct.train.nets.backbones import build_judge
+from tinct.train.nets.backbones import build_perceptual_network
 from tinct.train.nets.perceptual import DEVIATION, MEAN, Perceptual
 
 
@@ -18,7 +18,7 @@ def test_by_hand() -> None:
     for rgb in (made, truth):
         x = (rgb - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
         taken = []
-        for layer in build_judge("random"):
+        for layer in build_perceptual_network("random"):
             if isinstance(layer, nn.MaxPool2d):
                 taken.append(x.numpy())
             x = layer(x)
@@ -53,7 +53,7 @@ def test_agrees_with_the_judge_that_measures() -> None:
     }
     measured = PerceptualDistance(network)(pictures, name="x")["ours"]["vgg_distance"]
     ours = Perceptual("random")
-    ours._judge = network
+    ours._network = network
     made, truth = (
         torch.from_numpy(pictures[name].transpose(2, 0, 1))[None].float() / 255
         for name in ("ours", "truth")

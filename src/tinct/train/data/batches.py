@@ -59,7 +59,7 @@ class RawBatch:
         hint_mask: uint8 (N, 1, H, W), 1 where there is a hint.
         drawing: uint8 (N, 1, H, W), artists' drawings, zeros where there is none.
         drawn: bool (N,), which pictures have a drawing.
-        seeds: of each picture, for what happens to its luma plane.
+        seeds: of each picture, for what happens to its lightness plane.
     """
 
     rgb: Tensor
@@ -216,8 +216,8 @@ def to_batch(
     Args:
         raw: from the loading threads.
         device: where to compute.
-        task: ``photo`` or ``lineart``, whose luma is a drawing.
-        degraded: share of the pictures whose luma is aged, or looks scanned; 0 in validation.
+        task: ``photo`` or ``lineart``, whose lightness is a drawing.
+        degraded: share of the pictures whose lightness is aged, or looks scanned; 0 in validation.
         penciled: share of the drawings made on the way that a soft pencil draws.
         training: drawings made on the way differ in handwriting; in validation they do not.
 
@@ -229,15 +229,15 @@ def to_batch(
     mask = raw.hint_mask.to(device).float()
     hint_lab = rgb_to_lab(raw.hint_rgb.to(device).float() / 255, axis=1).float() * mask
     lightness = lab[:, :1].contiguous()
-    luma = lightness
+    seen = lightness
     if task == "lineart":
-        luma = _drawings(raw, lightness, penciled=penciled, training=training)
+        seen = _drawings(raw, lightness, penciled=penciled, training=training)
         if degraded:
-            luma = paper.scan(luma, share=degraded, seeds=raw.seeds)
+            seen = paper.scan(seen, share=degraded, seeds=raw.seeds)
     elif degraded:
-        luma = degrade.age(rgb, lightness, share=degraded, seeds=raw.seeds)
+        seen = degrade.age(rgb, lightness, share=degraded, seeds=raw.seeds)
     return Batch(
-        luma=luma,
+        input_lightness=seen,
         lightness=lightness,
         ab=lab[:, 1:].contiguous(),
         hint=torch.cat([hint_lab, mask], dim=1),

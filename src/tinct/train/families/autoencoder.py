@@ -45,7 +45,7 @@ def _start(layer: nn.Conv2d | nn.ConvTranspose2d, *, gain: float) -> None:
 
 
 class AutoencoderNet(nn.Module):
-    """``net(luma, hint) -> {"ab": (N, 2, H, W)}``, or ``{"lab": (N, 3, H, W)}`` for reconstruction.
+    """``net(lightness, hint) -> {"ab": (N, 2, H, W)}``, or ``lab`` for reconstruction.
 
     H and W are multiples of :attr:`cell`. For reconstruction the a*, b* of ``hint`` are the
     picture's color; elsewhere ``hint`` is not looked at.
@@ -75,9 +75,9 @@ class AutoencoderNet(nn.Module):
         self.encoder = nn.Sequential(*down)
         self.decoder = nn.Sequential(*up)
 
-    def encode(self, luma: Tensor, hint: Tensor) -> Tensor:
+    def encode(self, lightness: Tensor, hint: Tensor) -> Tensor:
         """Return the latent numbers, (N, latent, H / cell, W / cell); arguments as for forward."""
-        seen = (luma - 50) / UNIT
+        seen = (lightness - 50) / UNIT
         if self.reconstruct:
             seen = torch.cat([seen, hint[:, 1:3] / UNIT], dim=1)
         return cast(Tensor, self.encoder(seen))
@@ -89,14 +89,14 @@ class AutoencoderNet(nn.Module):
             return made
         return torch.cat([made[:, :1] + 50, made[:, 1:]], dim=1)
 
-    def forward(self, luma: Tensor, hint: Tensor) -> dict[str, Tensor]:
+    def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:
         """Color a batch, or give its color back.
 
         Args:
-            luma: float32 (N, 1, H, W), L* 0..100.
+            lightness: float32 (N, 1, H, W), L* 0..100.
             hint: float32 (N, 4, H, W): L*, a*, b*, mask.
         """
-        made = self.decode(self.encode(luma, hint))
+        made = self.decode(self.encode(lightness, hint))
         return {"lab" if self.reconstruct else "ab": made}
 
 
@@ -123,7 +123,7 @@ class AutoencoderTask:
 
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (one player)
         """Return the one term ``squares``: the quadratic loss of [1]."""
-        (made,) = self.net(batch.luma, batch.hint).values()
+        (made,) = self.net(batch.input_lightness, batch.hint).values()
         truth = batch.ab
         if self.net.reconstruct:
             truth = torch.cat([batch.lightness, batch.ab], dim=1)
@@ -136,7 +136,7 @@ class AutoencoderTask:
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab: the true lightness with its color, or the whole."""
-        (made,) = self.net(batch.luma, batch.hint).values()
+        (made,) = self.net(batch.input_lightness, batch.hint).values()
         if self.net.reconstruct:
             return cast(Tensor, made.float())
         return torch.cat([batch.lightness, made.float()], dim=1)

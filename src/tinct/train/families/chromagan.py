@@ -1,14 +1,14 @@
-"""ChromaGAN: chroma from features of objects, taught by a classifier and by a critic.
+"""ChromaGAN: chroma from features of objects, taught by a classifier and by a discriminator.
 
 The paper's generator [1] has two parts that share VGG-16's first blocks [2] and four convolutions
 that look at the whole picture. G1 joins these with a second look at the same features and makes a*
 and b*; G2 tells the distribution over ImageNet's classes. Both take one step together. G2 only
-teaches: it is not needed for coloring and is not exported. The critic judges patches [3] of L*, a*
-and b*; it is a Wasserstein critic with gradient penalty [4].
+teaches: it is not needed for coloring and is not exported. The discriminator judges patches [3] of
+L*, a* and b*; it is a Wasserstein discriminator with gradient penalty [4].
 
 Units are the published code's: a* and b* count in 255, L* in 100. The factors of the losses mean
 something in these units only; the same goes for the penalty, which is taken on the sum of the
-critic's map, and the verdict, which is its mean (docs/decisions/0005-chromagan.md).
+discriminator's map, and the verdict, which is its mean (docs/decisions/0005-chromagan.md).
 
 References:
     [1] P. Vitoria, L. Raad, C. Ballester: ChromaGAN: Adversarial Picture Colorization with Semantic
@@ -32,7 +32,7 @@ from torch.nn import functional as F
 
 from tinct.color import lightness_to_gray
 from tinct.train.nets import backbones
-from tinct.train.nets.blocks import PatchCritic
+from tinct.train.nets.blocks import PatchDiscriminator
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.chromagan import ChromaGan
 from tinct.train.task import Batch, Player
@@ -84,10 +84,10 @@ class Base(nn.Module):
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
 
-    def forward(self, luma: Tensor) -> Tensor:
+    def forward(self, lightness: Tensor) -> Tensor:
         """Map L* (N, 1, H, W), 0..100, to (N, channels, H / 8, W / 8)."""
         # Pretrained networks expect sRGB, each in its own normalization.
-        gray = lightness_to_gray(luma).expand(-1, 3, -1, -1)
+        gray = lightness_to_gray(lightness).expand(-1, 3, -1, -1)
         early = self.early((gray - self.mean) / self.deviation)
         late = self.late(early)
         if not self.joined:
@@ -115,7 +115,7 @@ def connected(inputs: int, widths: Sequence[int]) -> nn.Sequential:
 
 
 class ChromaNet(nn.Module):
-    """G1: ``net(luma, hint) -> {"ab": (N, 2, H, W)}``, and the features that G2 shares.
+    """G1: ``net(lightness, hint) -> {"ab": (N, 2, H, W)}``, and the features that G2 shares.
 
     H and W are multiples of 8, of 16 on EfficientNet-Lite0. Hints are not looked at.
     """
@@ -149,7 +149,7 @@ class ChromaNet(nn.Module):
             nn.Upsample(scale_factor=2.0, mode="nearest"),
         )
 
-    def look(self, shared: Tensor) -> Tensor:
+    def validate(self, shared: Tensor) -> Tensor:
         """Return what the whole picture is about: (N, overview * grid^2).
 
         Whatever the picture's size and shape, its map is resized to a square grid: at 224 px and a
@@ -166,15 +166,15 @@ class ChromaNet(nn.Module):
         color: Tensor = self.color(torch.cat([middle, summary], dim=1))
         return color.float() * UNIT + LOWEST
 
-    def forward(self, luma: Tensor, hint: Tensor) -> dict[str, Tensor]:  # noqa: ARG002  (no hints)
+    def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:  # noqa: ARG002  (no hints)
         """Color a batch.
 
         Args:
-            luma: float32 (N, 1, H, W), L* 0..100.
+            lightness: float32 (N, 1, H, W), L* 0..100.
             hint: float32 (N, 4, H, W), not looked at.
         """
-        shared = self.base(luma)
-        return {"ab": self.paint(shared, self.look(shared))}
+        shared = self.base(lightness)
+        return {"ab": self.paint(shared, self.validate(shared))}
 
 
 class Teacher:
@@ -208,11 +208,11 @@ class Teacher:
         return network.eval().requires_grad_(False)
 
     @torch.no_grad()
-    def __call__(self, luma: Tensor) -> Tensor:
+    def __call__(self, lightness: Tensor) -> Tensor:
         """Return shares of the classes, (N, 1000), for L* (N, 1, H, W)."""
         if self._network is None:
-            self._network = self._load().to(memory_format=torch.channels_last).to(luma.device)
-        gray = lightness_to_gray(luma) * 2 - 1
+            self._network = self._load().to(memory_format=torch.channels_last).to(lightness.device)
+        gray = lightness_to_gray(lightness) * 2 - 1
         if gray.shape[2:] != (self.size, self.size):
             gray = F.interpolate(
                 gray, size=(self.size, self.size), mode="bilinear", antialias=True
@@ -235,12 +235,12 @@ def divergence(reference: Tensor, logits: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, made: Tensor, *, along: Tensor
+    discriminator: Callable[[Tensor], Tensor], real: Tensor, made: Tensor, *, along: Tensor
 ) -> Tensor:
-    """Return how far the critic's slope is from 1 between real and made pictures [4].
+    """Return how far the discriminator's slope is from 1 between real and made pictures [4].
 
     Args:
-        critic: pictures to a value or a map of values each, whose sum is taken.
+        discriminator: pictures to a value or a map of values each, whose sum is taken.
         real: float (N, C, H, W).
         made: float (N, C, H, W).
         along: float (N, 1, 1, 1), 0..1: where between them to look, 1 is ``real``.
@@ -250,14 +250,16 @@ def gradient_penalty(
     """
     between = (along * real + (1 - along) * made).detach().requires_grad_(True)
     with torch.enable_grad():
-        (slope,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
+        (slope,) = torch.autograd.grad(
+            discriminator(between).float().sum(), between, create_graph=True
+        )
     # The root has no finite slope at 0.
     norm = (slope.float().flatten(1).square().sum(dim=1) + 1e-12).sqrt()
     return (norm - 1).square().mean()
 
 
 class ChromaGanTask:
-    """Two players, each once in every step: ``net`` (G1 and G2 together), then ``critic``."""
+    """Two players, once in every step: ``net`` (G1 and G2 together), then ``discriminator``."""
 
     takes_hints = False
 
@@ -270,24 +272,24 @@ class ChromaGanTask:
         if s.class_weight:
             self.module["classes"] = connected(self.net.seen, (*s.class_widths, CLASSES))
         if s.adversary_weight:
-            self.module["critic"] = PatchCritic(
-                3, width=s.critic_width, norm="none", layers=s.critic_layers
+            self.module["discriminator"] = PatchDiscriminator(
+                3, width=s.discriminator_width, norm="none", layers=s.discriminator_layers
             )
 
     def players(self) -> list[Player]:
-        """Return ``net``, and ``critic`` where there is one.
+        """Return ``net``, and ``discriminator`` where there is one.
 
         The groups of ``net`` are ``base.early``, ``base.late``, ``chroma`` (the rest of G1) and
-        ``classes`` (the rest of G2), where there is one; that of ``critic`` has its name.
+        ``classes`` (the rest of G2), where there is one; that of ``discriminator`` has its name.
         """
         groups = {
             name: [p for part in self._parts(name) for p in part.parameters()]
             for name in ("base.early", "base.late", "chroma", "classes")
         }
         players = [Player(name="net", groups={name: held for name, held in groups.items() if held})]
-        if "critic" in self.module:
-            critic = list(self.module["critic"].parameters())
-            players.append(Player(name="critic", groups={"critic": critic}))
+        if "discriminator" in self.module:
+            discriminator = list(self.module["discriminator"].parameters())
+            players.append(Player(name="discriminator", groups={"discriminator": discriminator}))
         return players
 
     def _parts(self, name: str) -> list[nn.Module]:
@@ -302,42 +304,44 @@ class ChromaGanTask:
         """Return the modules behind the frozen groups' names."""
         return [part for name in names for part in self._parts(name)]
 
-    def judge(self, batch: Batch, ab: Tensor) -> Tensor:
-        """Return the critic's map for the batch's pictures in other colors, in units of 255."""
-        shown = torch.cat([batch.luma / 100, ab], dim=1)
-        return cast(Tensor, self.module["critic"](shown))
+    def discriminate(self, batch: Batch, ab: Tensor) -> Tensor:
+        """Return the discriminator's map for a batch's pictures in other colors (units of 255)."""
+        shown = torch.cat([batch.input_lightness / 100, ab], dim=1)
+        return cast(Tensor, self.module["discriminator"](shown))
 
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """Return the player's weighted terms.
 
         Those of ``net`` are ``color``, the mean squared error, and where the recipe has them
-        ``classes``, the divergence from the teacher, and ``adversarial``, the critic's mean verdict
-        with its sign changed. Those of ``critic`` are its mean verdicts, ``real`` with its sign
-        changed and ``made``, and ``penalty``.
+        ``classes``, the divergence from the teacher, and ``adversarial``, the discriminator's mean
+        verdict with its sign changed. Those of ``discriminator`` are its mean verdicts, ``real``
+        with its sign changed and ``made``, and ``penalty``.
         """
         s = self.settings
-        if player == "critic":
-            return self._critic_loss(batch)
-        shared = self.net.base(batch.luma)
-        whole = self.net.look(shared)
+        if player == "discriminator":
+            return self._discriminator_loss(batch)
+        shared = self.net.base(batch.input_lightness)
+        whole = self.net.validate(shared)
         made = self.net.paint(shared, whole) / UNIT
         terms = {"color": s.color_weight * F.mse_loss(made, batch.ab / UNIT)}
         if s.class_weight:
-            opinion = self.teacher(batch.luma)
+            opinion = self.teacher(batch.input_lightness)
             terms["classes"] = s.class_weight * divergence(opinion, self.module["classes"](whole))
         if s.adversary_weight:
-            terms["adversarial"] = -s.adversary_weight * self.judge(batch, made).float().mean()
+            terms["adversarial"] = (
+                -s.adversary_weight * self.discriminate(batch, made).float().mean()
+            )
         return terms
 
-    def _critic_loss(self, batch: Batch) -> dict[str, Tensor]:
+    def _discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         real = batch.ab / UNIT
         with torch.no_grad():
-            made = self.net(batch.luma, batch.hint)["ab"] / UNIT
+            made = self.net(batch.input_lightness, batch.hint)["ab"] / UNIT
         along = torch.rand(len(real), 1, 1, 1, device=real.device)
-        penalty = gradient_penalty(lambda ab: self.judge(batch, ab), real, made, along=along)
+        penalty = gradient_penalty(lambda ab: self.discriminate(batch, ab), real, made, along=along)
         return {
-            "real": -self.judge(batch, real).float().mean(),
-            "made": self.judge(batch, made).float().mean(),
+            "real": -self.discriminate(batch, real).float().mean(),
+            "made": self.discriminate(batch, made).float().mean(),
             "penalty": self.settings.penalty_weight * penalty,
         }
 
@@ -346,24 +350,28 @@ class ChromaGanTask:
         """Return how the learning stands.
 
         ``squares`` is the squared error; ``divergence`` that from the teacher, and ``agreement``
-        the share of pictures of which both think the same class the likeliest. A Wasserstein critic
+        the share of pictures of which both think the same class the likeliest. A Wasserstein
+        discriminator
         has no threshold: ``d_accuracy`` is the share of patches it finds more real in the truth
         than in the network's colors, ``g_accuracy`` the rest, ``d_loss`` its loss without penalty.
         """
         s, truth = self.settings, batch.ab / UNIT
-        shared = self.net.base(batch.luma)
-        whole = self.net.look(shared)
+        shared = self.net.base(batch.input_lightness)
+        whole = self.net.validate(shared)
         made = self.net.paint(shared, whole) / UNIT
         told = {"squares": F.mse_loss(made, truth)}
         loss = s.color_weight * told["squares"]
         if s.class_weight:
-            opinion, logits = self.teacher(batch.luma), self.module["classes"](whole)
+            opinion, logits = self.teacher(batch.input_lightness), self.module["classes"](whole)
             told["divergence"] = divergence(opinion, logits)
             same = opinion.argmax(dim=1) == logits.argmax(dim=1)
             told["agreement"] = same.float().mean()
             loss = loss + s.class_weight * told["divergence"]
         if s.adversary_weight:
-            real, fake = self.judge(batch, truth).float(), self.judge(batch, made).float()
+            real, fake = (
+                self.discriminate(batch, truth).float(),
+                self.discriminate(batch, made).float(),
+            )
             told["d_loss"] = fake.mean() - real.mean()
             told["d_accuracy"] = (real > fake).float().mean()
             told["g_accuracy"] = 1 - told["d_accuracy"]
@@ -373,7 +381,9 @@ class ChromaGanTask:
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab: the picture's own lightness with the network's color."""
-        return torch.cat([batch.lightness, self.net(batch.luma, batch.hint)["ab"]], dim=1)
+        return torch.cat(
+            [batch.lightness, self.net(batch.input_lightness, batch.hint)["ab"]], dim=1
+        )
 
     def prepare_export(self) -> None:
         """Do nothing: there is nothing to settle."""

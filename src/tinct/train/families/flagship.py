@@ -136,7 +136,7 @@ def stretch(gray: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def box_mean(x: Tensor, radius: int) -> Tensor:
-    """Average over squares of side ``2 radius + 1``, cut off at the borders."""
+    """EMA over squares of side ``2 radius + 1``, cut off at the borders."""
     side = 2 * radius + 1
     down = F.avg_pool2d(x, (side, 1), 1, (radius, 0), count_include_pad=False)
     return F.avg_pool2d(down, (1, side), 1, (0, radius), count_include_pad=False)
@@ -166,7 +166,7 @@ def guided_filter(guide: Tensor, x: Tensor, *, radius: int, smoothness: float) -
 
 
 class FlagshipNet(nn.Module):
-    """``net(luma, hint) -> {"ab": (N, 2, H/2, W/2), "bins": (N, K, H/4, W/4)}``.
+    """``net(lightness, hint) -> {"ab": (N, 2, H/2, W/2), "bins": (N, K, H/4, W/4)}``.
 
     H and W are multiples of 32.
     The features behind both heads are smoothed along the regions of the picture.
@@ -208,15 +208,15 @@ class FlagshipNet(nn.Module):
         """Choose how the two heads become one: temperature, the bins' share, gain on chroma."""
         self.join.copy_(torch.tensor([temperature, share, gain]))
 
-    def codes(self, luma: Tensor) -> tuple[Tensor, Tensor | float]:
+    def codes(self, lightness: Tensor) -> tuple[Tensor, Tensor | float]:
         """Return the sRGB codes 0..1 that the network looks at, and how much there is to see."""
-        gray = lightness_to_gray(luma)
+        gray = lightness_to_gray(lightness)
         return stretch(gray) if self.settings.stretched else (gray, 1.0)
 
-    def decode(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, C, H/2, W/2) and the bins' logits (N, K, H/4, W/4)."""
         # Pretrained encoders expect sRGB, normalized to about -1..1.
-        gray = self.codes(luma)[0] * 2 - 1
+        gray = self.codes(lightness)[0] * 2 - 1
         f2, f4, f8, f16, f32 = self.encoder(gray.expand(-1, 3, -1, -1))
         x = self.bottom(torch.cat([f32, pool_hints(hint, 32)], dim=1))
         x = self.mix16(torch.cat([self.up16(x), f16, pool_hints(hint, 16)], dim=1))
@@ -236,9 +236,9 @@ class FlagshipNet(nn.Module):
         bins = self.to_bins(x)
         return self.mix2(torch.cat([self.up2(x), f2, pool_hints(hint, 2)], dim=1)), bins
 
-    def heads(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
+    def heads(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
         """Return the raw heads: ab (N, 2, H/2, W/2) in Lab units, and logits (N, K, H/4, W/4)."""
-        x, bins = self.decode(luma, hint)
+        x, bins = self.decode(lightness, hint)
         return torch.tanh(self.to_ab(x)) * AB_LIMIT, bins
 
     def annealed_mean(self, bins: Tensor, temperature: Tensor | float) -> Tensor:
@@ -262,18 +262,18 @@ class FlagshipNet(nn.Module):
         ab = gain * ((1 - share) * regressed + share * drawn)
         return ab.clamp(-AB_LIMIT, AB_LIMIT)
 
-    def forward(self, luma: Tensor, hint: Tensor) -> dict[str, Tensor]:
+    def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:
         """Color a batch.
 
         Args:
-            luma: float32 (N, 1, H, W), L* 0..100.
+            lightness: float32 (N, 1, H, W), L* 0..100.
             hint: float32 (N, 4, H, W): L*, a*, b*, mask.
         """
-        regressed, bins = self.heads(luma, hint)
+        regressed, bins = self.heads(lightness, hint)
         temperature, share, gain = self.join.unbind()
         found = self.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
         if self.predicts == "ab":
-            found = found * self.codes(luma)[1]
+            found = found * self.codes(lightness)[1]
         return {self.predicts: found, "bins": bins}
 
 
@@ -292,7 +292,7 @@ class FlagshipTask:
     def __init__(self, recipe: Recipe) -> None:
         self.settings: Flagship = recipe.model
         self.net = self.build_net(recipe.model)
-        self.perceptual = Perceptual(self.settings.judge)
+        self.perceptual = Perceptual(self.settings.perceptual_network)
         # The running share of each bin in the truth: what "rare" means.
         self.module = nn.ModuleDict({"net": self.net})
         count = len(self.net.bin_centers)
@@ -333,7 +333,7 @@ class FlagshipTask:
         two heads' join, and that of the picture as a trained network sees it.
         """
         s = self.settings
-        regressed, bins = self.net.heads(batch.luma, batch.hint)
+        regressed, bins = self.net.heads(batch.input_lightness, batch.hint)
         # Huber in units of 20: squared for small errors, so that it seeks the mean; linear for
         # large ones.
         regressed, bins = regressed.float(), bins.float()
@@ -354,9 +354,11 @@ class FlagshipTask:
             terms["joined"] = factor * distance.mean()
         if factor := self.term("perceptual"):
             # Color has half the size: so has the picture that is looked at.
-            lightness = F.avg_pool2d(batch.lightness, 2)[:: s.judged]
+            lightness = F.avg_pool2d(batch.lightness, 2)[:: s.perceptual_every]
             made, true = (
-                lab_to_rgb(torch.cat([lightness, ab[:: s.judged]], dim=1), axis=1).clamp(0, 1)
+                lab_to_rgb(torch.cat([lightness, ab[:: s.perceptual_every]], dim=1), axis=1).clamp(
+                    0, 1
+                )
                 for ab in (joined, truth)
             )
             terms["perceptual"] = factor * self.perceptual(made, true)
@@ -414,7 +416,7 @@ class FlagshipTask:
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab: the picture's own lightness with the network's color."""
-        ab = self.net(batch.luma, batch.hint)["ab"].float()
+        ab = self.net(batch.input_lightness, batch.hint)["ab"].float()
         size = batch.lightness.shape[-2:]
         ab = F.interpolate(ab, size=size, mode="bicubic", align_corners=False)
         return torch.cat([batch.lightness, ab], dim=1)

@@ -3,8 +3,8 @@
 What it adds to :mod:`tinct.train.families.flagship`: a last level at stride 1, where the drawing
 itself and the hints come in once more, so that lines and the edges of flats are where they were
 drawn; and, in stages that ask for them, two more loss terms: the perceptual distance to the truth
-and the verdict of a critic that sees patches of drawing and picture together, by least squares
-[1, 2].
+and the verdict of a discriminator that sees patches of drawing and picture together, by least
+squares [1, 2].
 
 References:
     [1] P. Isola, J.-Y. Zhu, T. Zhou, A. A. Efros: Image-to-Image Translation with Conditional
@@ -20,21 +20,21 @@ from torch.nn import functional as F
 
 from tinct.color import lab_to_rgb, lightness_to_gray
 from tinct.train.families.flagship import AB_LIMIT, FlagshipNet, FlagshipTask, pool_hints
-from tinct.train.nets.blocks import ConvNormAct, PatchCritic, ShuffleUp
-from tinct.train.nets.losses import adversarial
+from tinct.train.nets.blocks import ConvNormAct, PatchDiscriminator, ShuffleUp
+from tinct.train.nets.losses import gan_loss
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player
 
 UNIT = 20.0  # Lab units; differences count in these
 BEND = 0.25  # of a unit; smaller differences count squared, larger ones linearly
-CHROMA = 60.0  # Lab units; what the critic sees of a* and b* counts in these
+CHROMA = 60.0  # Lab units; what the discriminator sees of a* and b* counts in these
 VERDICT = "least-squares"
 OVER = 60.0  # the lightness head reaches from 50 - OVER to 50 + OVER before it is clipped
 
 
 class PaintingNet(FlagshipNet):
-    """``net(luma, hint) -> {"lab": (N, 3, H, W), "bins": (N, K, H/4, W/4)}``.
+    """``net(lightness, hint) -> {"lab": (N, 3, H, W), "bins": (N, K, H/4, W/4)}``.
 
     H and W are multiples of 32. a* and b* join the two heads: what the bins say at stride 4 beyond
     the mean that the regressor gives there is added to the regressor's, so that edges stay sharp.
@@ -50,10 +50,10 @@ class PaintingNet(FlagshipNet):
         self.mix1 = ConvNormAct(w1 + 1 + 4, w1)
         self.to_lab = nn.Conv2d(w1, 3, 3, padding=1)
 
-    def heads(self, luma: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
+    def heads(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
         """Return the raw heads: Lab (N, 3, H, W), not clipped, and logits (N, K, H/4, W/4)."""
-        x, bins = self.decode(luma, hint)
-        gray = lightness_to_gray(luma) * 2 - 1
+        x, bins = self.decode(lightness, hint)
+        gray = lightness_to_gray(lightness) * 2 - 1
         x = self.mix1(torch.cat([self.up1(x), gray, pool_hints(hint, 1)], dim=1))
         lab = torch.tanh(self.to_lab(x))
         return torch.cat([50 + OVER * lab[:, :1], AB_LIMIT * lab[:, 1:]], dim=1), bins
@@ -76,41 +76,43 @@ class PaintingNet(FlagshipNet):
 
 
 class PaintingTask(FlagshipTask):
-    """The network: L1-like on Lab, cross entropy on the bins, perhaps perception and a critic.
+    """The network: L1-like on Lab, cross entropy on the bins, perhaps perception and a GAN loss.
 
-    The critic, where there is one, is the second player; its turns are a stage's to give.
+    The discriminator, where there is one, is the second player; its turns are a stage's to give.
     """
 
     net: PaintingNet
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
-        self.critic: PatchCritic | None = None
-        if self.settings.critic:
-            self.critic = PatchCritic(4, width=self.settings.critic, norm="instance")
-            self.module["critic"] = self.critic
+        self.discriminator: PatchDiscriminator | None = None
+        if self.settings.discriminator:
+            self.discriminator = PatchDiscriminator(
+                4, width=self.settings.discriminator, norm="instance"
+            )
+            self.module["discriminator"] = self.discriminator
 
     def players(self) -> list[Player]:
-        """Return the network with its groups, and the critic with one of its name."""
+        """Return the network with its groups, and the discriminator with one of its name."""
         players = super().players()
-        if self.critic is not None:
-            own = {"critic": list(self.critic.parameters())}
-            players.append(Player(name="critic", groups=own))
+        if self.discriminator is not None:
+            own = {"discriminator": list(self.discriminator.parameters())}
+            players.append(Player(name="discriminator", groups=own))
         return players
 
-    def judge(self, batch: Batch, lab: Tensor) -> Tensor:
-        """Return the critic's verdict, (N, 1, h, w), on Lab pictures of a batch."""
-        assert self.critic is not None
-        seen = [batch.luma / 50 - 1, lab[:, :1] / 50 - 1, lab[:, 1:] / CHROMA]
-        verdict: Tensor = self.critic(torch.cat(seen, dim=1))
+    def discriminate(self, batch: Batch, lab: Tensor) -> Tensor:
+        """Return the discriminator's verdict, (N, 1, h, w), on Lab pictures of a batch."""
+        assert self.discriminator is not None
+        seen = [batch.input_lightness / 50 - 1, lab[:, :1] / 50 - 1, lab[:, 1:] / CHROMA]
+        verdict: Tensor = self.discriminator(torch.cat(seen, dim=1))
         return verdict
 
-    def _critic_loss(self, batch: Batch) -> dict[str, Tensor]:
+    def _discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
-            made = self.net.heads(batch.luma, batch.hint)[0]
+            made = self.net.heads(batch.input_lightness, batch.hint)[0]
         truth = torch.cat([batch.lightness, batch.ab], dim=1)
-        real = adversarial(self.judge(batch, truth), real=True, kind=VERDICT)
-        fake = adversarial(self.judge(batch, made), real=False, kind=VERDICT)
+        real = gan_loss(self.discriminate(batch, truth), real=True, kind=VERDICT)
+        fake = gan_loss(self.discriminate(batch, made), real=False, kind=VERDICT)
         return {"real": real / 2, "fake": fake / 2}
 
     def build_net(self, settings: Flagship) -> PaintingNet:
@@ -121,12 +123,12 @@ class PaintingTask(FlagshipTask):
         """Return the weighted terms of a player.
 
         The network's: ``lightness``, ``ab``, ``bins`` and, where the stage asks for them,
-        ``perceptual`` and ``adversarial``. The critic's: ``real`` and ``fake``.
+        ``perceptual`` and ``adversarial``. The discriminator's: ``real`` and ``fake``.
         """
         s = self.settings
-        if player == "critic":
-            return self._critic_loss(batch)
-        lab, bins = self.net.heads(batch.luma, batch.hint)
+        if player == "discriminator":
+            return self._discriminator_loss(batch)
+        lab, bins = self.net.heads(batch.input_lightness, batch.hint)
         lab = lab.float()
         truth = torch.cat([batch.lightness, batch.ab], dim=1)
         chroma = batch.ab.norm(dim=1, keepdim=True)
@@ -138,17 +140,17 @@ class PaintingTask(FlagshipTask):
             "bins": s.bins_weight * self._bins_term(bins.float(), F.avg_pool2d(batch.ab, 4)),
         }
         if factor := self.term("perceptual"):
-            made = lab_to_rgb(lab[:: s.judged], axis=1).clamp(0, 1)
-            terms["perceptual"] = factor * self.perceptual(made, batch.rgb[:: s.judged])
+            made = lab_to_rgb(lab[:: s.perceptual_every], axis=1).clamp(0, 1)
+            terms["perceptual"] = factor * self.perceptual(made, batch.rgb[:: s.perceptual_every])
         if factor := self.term("adversarial"):
-            verdict = self.judge(batch, lab)
-            terms["adversarial"] = factor * adversarial(verdict, real=True, kind=VERDICT)
+            verdict = self.discriminate(batch, lab)
+            terms["adversarial"] = factor * gan_loss(verdict, real=True, kind=VERDICT)
         return terms
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab."""
-        return self.net(batch.luma, batch.hint)["lab"].float()  # type: ignore[no-any-return]
+        return self.net(batch.input_lightness, batch.hint)["lab"].float()  # type: ignore[no-any-return]
 
 
 def build(recipe: Recipe) -> PaintingTask:

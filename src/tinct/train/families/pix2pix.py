@@ -1,4 +1,4 @@
-"""pix2pix: a U-Net that paints, and a critic that judges 70 x 70 patches of what it painted.
+"""pix2pix: a U-Net that paints, and a discriminator that judges 70 x 70 patches of what it painted.
 
 The paper's networks and training [1, 2], with the least squares [3] of the article that the recipes
 follow. The network is the paper's "U-Net 256": 4x4 convolutions of stride 2 down to one pixel, the
@@ -22,15 +22,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import lightness_to_gray, rgb_to_lab
-from tinct.train.nets.blocks import LEAK, PatchCritic, initialize_normal, normalization
-from tinct.train.nets.losses import adversarial
+from tinct.train.nets.blocks import LEAK, PatchDiscriminator, initialize_normal, normalization
+from tinct.train.nets.losses import gan_loss
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.pix2pix import Pix2Pix
 from tinct.train.task import Batch, Player
 
 AB_LIMIT = 110.0
 DROPPED = 3  # how many of the innermost layers that enlarge have dropout
-MIDDLE = {"least-squares": 0.5, "cross-entropy": 0.0}  # where a critic's raw value is undecided
+MIDDLE = {
+    "least-squares": 0.5,
+    "cross-entropy": 0.0,
+}  # where a discriminator's raw value is undecided
 
 
 class Down(nn.Sequential):
@@ -61,7 +64,7 @@ class Up(nn.Sequential):
 
 
 class Pix2PixNet(nn.Module):
-    """``net(luma, hint) -> {"lab": (N, 3, H, W)}``, or ``{"ab": (N, 2, H, W)}`` in space ``ab``.
+    """``net(lightness, hint) -> {"lab": (N, 3, H, W)}``, or ``{"ab": ...}`` in space ``ab``.
 
     H and W are multiples of 2 to the number of widths. Hints are not looked at.
     """
@@ -96,11 +99,11 @@ class Pix2PixNet(nn.Module):
         )
         initialize_normal(self)
 
-    def see(self, luma: Tensor) -> Tensor:
-        """Return what the network and the critic see of (N, 1, H, W) L*: planes in -1..1."""
+    def see(self, lightness: Tensor) -> Tensor:
+        """Return what the network and the discriminator see of (N, 1, H, W) L*: planes in -1..1."""
         if self.space == "ab":
-            return luma / 50 - 1
-        return lightness_to_gray(luma).expand(-1, 3, -1, -1) * 2 - 1  # type: ignore[no-any-return]
+            return lightness / 50 - 1
+        return lightness_to_gray(lightness).expand(-1, 3, -1, -1) * 2 - 1  # type: ignore[no-any-return]
 
     def paint(self, seen: Tensor) -> Tensor:
         """Return (N, made, H, W) in -1..1: sRGB * 2 - 1, or a* and b* / 110."""
@@ -120,18 +123,18 @@ class Pix2PixNet(nn.Module):
             return {"ab": made.float() * AB_LIMIT}
         return {"lab": rgb_to_lab(made.float() * 0.5 + 0.5, axis=1)}
 
-    def forward(self, luma: Tensor, hint: Tensor) -> dict[str, Tensor]:  # noqa: ARG002  (no hints)
+    def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:  # noqa: ARG002  (no hints)
         """Color a batch.
 
         Args:
-            luma: float32 (N, 1, H, W), L* 0..100.
+            lightness: float32 (N, 1, H, W), L* 0..100.
             hint: float32 (N, 4, H, W), not looked at.
         """
-        return self.decode(self.paint(self.see(luma)))
+        return self.decode(self.paint(self.see(lightness)))
 
 
 class Pix2PixTask:
-    """Two players: ``critic``, then ``net``, each once in every step [1, section 3.3]."""
+    """Two players: ``discriminator``, then ``net``, each once in every step [1, section 3.3]."""
 
     takes_hints = False
 
@@ -141,14 +144,19 @@ class Pix2PixTask:
         self.net = Pix2PixNet(recipe.model)
         s = self.settings
         judged = self.net.made + (self.net.seen if s.conditional else 0)
-        self.critic = PatchCritic(judged, width=s.critic_width, norm=s.norm, layers=s.critic_layers)
-        initialize_normal(self.critic)
-        self.module = nn.ModuleDict({"net": self.net, "critic": self.critic})
+        self.discriminator = PatchDiscriminator(
+            judged, width=s.discriminator_width, norm=s.norm, layers=s.discriminator_layers
+        )
+        initialize_normal(self.discriminator)
+        self.module = nn.ModuleDict({"net": self.net, "discriminator": self.discriminator})
 
     def players(self) -> list[Player]:
-        """Return the critic and the network, one group each, of the same names."""
+        """Return the discriminator and the network, one group each, of the same names."""
         return [
-            Player(name="critic", groups={"critic": list(self.critic.parameters())}),
+            Player(
+                name="discriminator",
+                groups={"discriminator": list(self.discriminator.parameters())},
+            ),
             Player(name="net", groups={"net": list(self.net.parameters())}),
         ]
 
@@ -160,31 +168,31 @@ class Pix2PixTask:
         """Return what the network should have made, in its own units."""
         return batch.ab / AB_LIMIT if self.net.space == "ab" else batch.rgb * 2 - 1
 
-    def judge(self, seen: Tensor, picture: Tensor) -> Tensor:
-        """Return the critic's raw map for (N, seen, H, W) and (N, made, H, W)."""
+    def discriminate(self, seen: Tensor, picture: Tensor) -> Tensor:
+        """Return the discriminator's raw map for (N, seen, H, W) and (N, made, H, W)."""
         shown = torch.cat([seen, picture], dim=1) if self.settings.conditional else picture
-        return cast(Tensor, self.critic(shown))
+        return cast(Tensor, self.discriminator(shown))
 
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """Return the player's weighted terms.
 
-        The critic's are ``real`` and ``fake``, half of the distance of its map from 1 on the truth
-        and from 0 on what the network made; the network's are ``adversarial`` and ``l1``.
+        The discriminator's are ``real`` and ``fake``, half of the distance of its map from 1 on the
+        truth and from 0 on what the network made; the network's are ``adversarial`` and ``l1``.
         """
         s = self.settings
-        seen, truth = self.net.see(batch.luma), self.truth(batch)
-        if player == "critic":
+        seen, truth = self.net.see(batch.input_lightness), self.truth(batch)
+        if player == "discriminator":
             with torch.no_grad():
                 made = self.net.paint(seen)
-            real, fake = self.judge(seen, truth), self.judge(seen, made)
+            real, fake = self.discriminate(seen, truth), self.discriminate(seen, made)
             return {
-                "real": 0.5 * adversarial(real, real=True, kind=s.verdict),
-                "fake": 0.5 * adversarial(fake, real=False, kind=s.verdict),
+                "real": 0.5 * gan_loss(real, real=True, kind=s.verdict),
+                "fake": 0.5 * gan_loss(fake, real=False, kind=s.verdict),
             }
         made = self.net.paint(seen)
-        fake = self.judge(seen, made)
+        fake = self.discriminate(seen, made)
         return {
-            "adversarial": adversarial(fake, real=True, kind=s.verdict),
+            "adversarial": gan_loss(fake, real=True, kind=s.verdict),
             "l1": s.l1_weight * F.l1_loss(made.float(), truth),
         }
 
@@ -192,23 +200,24 @@ class Pix2PixTask:
     def figures(self, batch: Batch) -> dict[str, Tensor]:
         """Return how the game stands: losses, and shares of patches judged as each would like.
 
-        ``d_accuracy`` is the share that the critic judges rightly, half of them real; near 0.5 it
-        guesses, near 1 it has won. ``g_accuracy`` is the share of the network's that pass as real.
+        ``d_accuracy`` is the share that the discriminator judges rightly, half of them real; near
+        0.5 it guesses, near 1 it has won. ``g_accuracy`` is the share of the network's that pass as
+        real.
         """
         s, middle = self.settings, MIDDLE[self.settings.verdict]
-        seen, truth = self.net.see(batch.luma), self.truth(batch)
+        seen, truth = self.net.see(batch.input_lightness), self.truth(batch)
         made = self.net.paint(seen)
-        real, fake = self.judge(seen, truth), self.judge(seen, made)
+        real, fake = self.discriminate(seen, truth), self.discriminate(seen, made)
         right, passed = (real > middle).float().mean(), (fake > middle).float().mean()
         l1 = F.l1_loss(made.float(), truth)
         return {
             "d_loss": 0.5
             * (
-                adversarial(real, real=True, kind=s.verdict)
-                + adversarial(fake, real=False, kind=s.verdict)
+                gan_loss(real, real=True, kind=s.verdict)
+                + gan_loss(fake, real=False, kind=s.verdict)
             ),
             "d_accuracy": 0.5 * (right + 1 - passed),
-            "g_loss": adversarial(fake, real=True, kind=s.verdict) + s.l1_weight * l1,
+            "g_loss": gan_loss(fake, real=True, kind=s.verdict) + s.l1_weight * l1,
             "g_accuracy": passed,
             "l1": l1,
         }
@@ -216,11 +225,11 @@ class Pix2PixTask:
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab: a photograph keeps its lightness, a drawing is painted."""
-        found = self.net(batch.luma, batch.hint)
+        found = self.net(batch.input_lightness, batch.hint)
         if self.paints and "lab" in found:
             return cast(Tensor, found["lab"])
         made = found["lab"] if "lab" in found else found["ab"]
-        return torch.cat([batch.luma, made[:, -2:]], dim=1)
+        return torch.cat([batch.input_lightness, made[:, -2:]], dim=1)
 
     def prepare_export(self) -> None:
         """Do nothing: there is nothing to decode, and evaluation mode is without dropout."""

@@ -4,7 +4,8 @@ The decoder follows from the encoder's shapes, as in fastai's dynamic U-Net [2]:
 convolutions; at each stride pixel shuffle with ICNR, the encoder's map, normalized, beside it, and
 two convolutions; at full size the input itself once more (the cross connection), a residual block,
 and a 1x1 convolution to RGB. The loss compares pixels, activations of VGG-16 and their Gram
-matrices [3, 4]; it stays as it is during training, which is what [1] prefers it for over a critic.
+matrices [3, 4]; it stays as it is during training, which is what [1] prefers it for over a
+discriminator.
 
 References:
     [1] C. Thomas: U-Net deep learning colourisation of greyscale images, Towards Data Science,
@@ -31,7 +32,7 @@ from torch.nn import functional as F
 from tinct.color import lightness_to_gray, rgb_to_lab
 from tinct.errors import TrainingError
 from tinct.train.nets import backbones
-from tinct.train.nets.backbones import Pyramid, build_judge
+from tinct.train.nets.backbones import Pyramid, build_perceptual_network
 from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.resunet import ResUNet
@@ -163,7 +164,7 @@ class Decoder(nn.Module):
 
 
 class ResUNetNet(nn.Module):
-    """``net(luma, hint) -> {"lab": (N, 3, H, W)}``; H and W are multiples of 32.
+    """``net(lightness, hint) -> {"lab": (N, 3, H, W)}``; H and W are multiples of 32.
 
     ``hint`` is not looked at.
     """
@@ -180,24 +181,24 @@ class ResUNetNet(nn.Module):
         """Return sRGB 0..1 in the units of :meth:`paint`."""
         return (rgb - self.scales[2]) / self.scales[3]
 
-    def paint(self, luma: Tensor) -> Tensor:
+    def paint(self, lightness: Tensor) -> Tensor:
         """Return colors normalized by ImageNet's mean and deviation, -3..3, not yet clipped.
 
         Args:
-            luma: float32 (N, 1, H, W), L* 0..100.
+            lightness: float32 (N, 1, H, W), L* 0..100.
         """
-        seen = (lightness_to_gray(luma) - self.scales[0]) / self.scales[1]
+        seen = (lightness_to_gray(lightness) - self.scales[0]) / self.scales[1]
         made: Tensor = self.decoder(seen, self.encoder(seen))
         return RANGE * torch.tanh(made / 2)
 
-    def forward(self, luma: Tensor, hint: Tensor) -> dict[str, Tensor]:  # noqa: ARG002  (no hints)
+    def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:  # noqa: ARG002  (no hints)
         """Color a batch.
 
         Args:
-            luma: float32 (N, 1, H, W), L* 0..100.
+            lightness: float32 (N, 1, H, W), L* 0..100.
             hint: not looked at.
         """
-        rgb = self.paint(luma).float() * self.scales[3] + self.scales[2]
+        rgb = self.paint(lightness).float() * self.scales[3] + self.scales[2]
         return {"lab": rgb_to_lab(rgb.clamp(0, 1), axis=1)}
 
 
@@ -215,21 +216,22 @@ def gram(features: Tensor) -> Tensor:
 class FeatureLoss:
     """Compare pictures as a trained network sees them [2, 3].
 
-    Not a module, so that the judge is neither trained nor saved; it is made when it is first asked.
+    Not a module, so that the network is neither trained nor saved; it is made when it is first
+    asked.
 
     Args:
-        settings: which judge, and what counts how much.
+        settings: which network, and what counts how much.
     """
 
     def __init__(self, settings: ResUNet) -> None:
         self.settings = settings
-        self._judge: nn.Sequential | None = None
+        self._network: nn.Sequential | None = None
 
-    def judge(self, device: torch.device) -> nn.Sequential:
+    def network(self, device: torch.device) -> nn.Sequential:
         """Return the frozen network that judges."""
-        if self._judge is None:
-            self._judge = build_judge(self.settings.judge).to(device)
-        return self._judge
+        if self._network is None:
+            self._network = build_perceptual_network(self.settings.perceptual_network).to(device)
+        return self._network
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """Return the activations before the second and third max-pool, and the last ones.
@@ -241,7 +243,7 @@ class FeatureLoss:
         """
         x = F.avg_pool2d(pictures, self.settings.feature_scale)
         taken: list[Tensor] = []
-        for layer in self.judge(pictures.device):
+        for layer in self.network(pictures.device):
             if isinstance(layer, nn.MaxPool2d):
                 taken.append(x)
             x = layer(x)
@@ -251,7 +253,7 @@ class FeatureLoss:
         """Return the terms ``features`` and ``gram``, weighted.
 
         A layer's activations are first scaled so that those of the truth have the mean
-        ``feature_mean``: how large they are is a matter of where the judge's weights come from.
+        ``feature_mean``: how large they are is a matter of where the network's weights come from.
         Differences are mean absolute ones over all activations, and over all entries of the Gram
         matrices.
 
@@ -305,7 +307,7 @@ class ResUNetTask:
 
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (one player)
         """Return the weighted terms ``pixels`` and, unless they weigh nothing, the features'."""
-        made, truth = self.net.paint(batch.luma), self.net.normalize(batch.rgb)
+        made, truth = self.net.paint(batch.input_lightness), self.net.normalize(batch.rgb)
         terms = {"pixels": F.l1_loss(made.float(), truth)}
         if self.feature_loss is not None:
             terms |= self.feature_loss(made, truth)
@@ -313,13 +315,13 @@ class ResUNetTask:
 
     def figures(self, batch: Batch) -> dict[str, Tensor]:
         """Return the term ``pixels``; the features would cost as much as a step of training."""
-        made = self.net.paint(batch.luma).float()
+        made = self.net.paint(batch.input_lightness).float()
         return {"pixels": F.l1_loss(made, self.net.normalize(batch.rgb))}
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab: the picture's own lightness with the network's color."""
-        lab = self.net(batch.luma, batch.hint)["lab"]
+        lab = self.net(batch.input_lightness, batch.hint)["lab"]
         return torch.cat([batch.lightness, lab[:, 1:]], dim=1)
 
     def prepare_export(self) -> None:

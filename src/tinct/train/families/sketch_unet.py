@@ -1,4 +1,4 @@
-"""Sketch to color: a U-Net of 5x5 convolutions, alone or beside a critic, perhaps told colors.
+"""Sketch to color: a U-Net of 5x5 convolutions, alone or with a discriminator, perhaps told colors.
 
 The four models of an article [1] and what it leaves to future work. It prints the layers' kinds,
 but not how many there are; their number and widths are those of the work that it descends from [2],
@@ -22,15 +22,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import lab_to_rgb, lightness_to_gray, rgb_to_lab
-from tinct.train.nets.blocks import LEAK, PatchCritic, initialize_normal
-from tinct.train.nets.losses import adversarial
+from tinct.train.nets.blocks import LEAK, PatchDiscriminator, initialize_normal
+from tinct.train.nets.losses import gan_loss
 from tinct.train.recipe import Recipe
 from tinct.train.recipes.sketch_unet import SketchUNet
 from tinct.train.task import Batch, Player
 
 KERNEL = 5
 MOMENTUM = 0.1  # share of the new statistics; Keras counts the share of the old, 0.9
-FLAT = 4  # the critic's last map is 4 x 4 where pictures are the article's 128 x 128
+FLAT = 4  # the discriminator's last map is 4 x 4 where pictures are the article's 128 x 128
 CLOSEST = 1e-7  # to 0 and 1, before a logarithm: Keras's
 VERDICT = "cross-entropy"
 
@@ -52,7 +52,7 @@ def _up(inputs: int, outputs: int, *, bias: bool) -> nn.ConvTranspose2d:
 
 
 class SketchNet(nn.Module):
-    """``net(luma, hint) -> {"lab": (N, 3, H, W)}``; H and W multiples of 2 to the depth.
+    """``net(lightness, hint) -> {"lab": (N, 3, H, W)}``; H and W multiples of 2 to the depth.
 
     Down: LeakyReLU 0.2, convolution, batch normalization; the first is a convolution alone. Up:
     ReLU, transposed convolution, batch normalization; the last is without normalization. Of n
@@ -86,17 +86,17 @@ class SketchNet(nn.Module):
         self.ups.append(nn.Sequential(nn.ReLU(), _up(inner[-1], 3, bias=True)))
         initialize_normal(self)
 
-    def see(self, luma: Tensor, hint: Tensor) -> Tensor:
+    def see(self, lightness: Tensor, hint: Tensor) -> Tensor:
         """Return what the network sees: the drawing in RGB, mixed with hints where there are some.
 
         Args:
-            luma: (N, 1, H, W), L* 0..100.
+            lightness: (N, 1, H, W), L* 0..100.
             hint: (N, 4, H, W): L*, a*, b* and a 0/1 mask.
 
         Returns:
             (N, 3, H, W), in the network's own scaling.
         """
-        drawn = lightness_to_gray(luma).expand(-1, 3, -1, -1)
+        drawn = lightness_to_gray(lightness).expand(-1, 3, -1, -1)
         if self.hint_share:
             colors = lab_to_rgb(hint[:, :3], axis=1).clamp(0, 1)
             drawn = drawn + self.hint_share * hint[:, 3:] * (colors - drawn)
@@ -122,24 +122,24 @@ class SketchNet(nn.Module):
             x = up(torch.cat([x, kept.pop()], dim=1))
         return torch.tanh(x) if self.signed else F.relu(x)
 
-    def forward(self, luma: Tensor, hint: Tensor) -> dict[str, Tensor]:
+    def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:
         """Color a batch.
 
         Args:
-            luma: float32 (N, 1, H, W), L* 0..100.
+            lightness: float32 (N, 1, H, W), L* 0..100.
             hint: float32 (N, 4, H, W): L*, a*, b* and a 0/1 mask; not looked at without
                 ``hint_share``.
         """
-        rgb = self.unscale(self.paint(self.see(luma, hint))).clamp(0, 1)
+        rgb = self.unscale(self.paint(self.see(lightness, hint))).clamp(0, 1)
         return {"lab": rgb_to_lab(rgb, axis=1)}
 
 
-class WholeCritic(nn.Sequential):
+class WholeDiscriminator(nn.Sequential):
     """The U-Net's way down, flattened, to one verdict: (N, inputs, H, W) -> (N, 1) logits.
 
-    The last map is pooled to 4 x 4, which it is already at the article's 128 x 128 pixels; so
-    the critic takes other sizes too. Normalization takes the statistics of the batch at hand, as in
-    :class:`tinct.train.nets.blocks.PatchCritic`.
+    The last map is pooled to 4 x 4, which it is already at the article's 128 x 128 pixels; so the
+    discriminator takes other sizes too. Normalization takes the statistics of the batch at hand, as
+    in :class:`tinct.train.nets.blocks.PatchDiscriminator`.
     """
 
     def __init__(self, inputs: int, widths: tuple[int, ...]) -> None:
@@ -181,36 +181,38 @@ def pixel_loss(made: Tensor, truth: Tensor, *, kind: str, signed: bool) -> Tenso
 
 
 class SketchTask:
-    """One player, ``net``; or two, ``critic`` and then ``net``."""
+    """One player, ``net``; or two, ``discriminator`` and then ``net``."""
 
     def __init__(self, recipe: Recipe) -> None:
         s: SketchUNet = recipe.model
-        assert s.critic in ("none", "whole", "patches"), s.critic
+        assert s.discriminator in ("none", "whole", "patches"), s.discriminator
         self.settings = s
         self.takes_hints = s.hint_share > 0
         self.net = SketchNet(s)
         self.module = nn.ModuleDict({"net": self.net})
         judged = 6 if s.conditional else 3
-        if s.critic == "whole":
-            self.module["critic"] = WholeCritic(judged, s.critic_widths)
-        elif s.critic == "patches":
-            self.module["critic"] = PatchCritic(judged, width=s.critic_widths[0])
-        if "critic" in self.module:
-            initialize_normal(self.module["critic"])
+        if s.discriminator == "whole":
+            self.module["discriminator"] = WholeDiscriminator(judged, s.discriminator_widths)
+        elif s.discriminator == "patches":
+            self.module["discriminator"] = PatchDiscriminator(
+                judged, width=s.discriminator_widths[0]
+            )
+        if "discriminator" in self.module:
+            initialize_normal(self.module["discriminator"])
 
     def players(self) -> list[Player]:
-        """Return the critic, where there is one, and the network, one group each."""
-        order = [name for name in ("critic", "net") if name in self.module]
+        """Return the discriminator, where there is one, and the network, one group each."""
+        order = [name for name in ("discriminator", "net") if name in self.module]
         return [Player(name, {name: list(self.module[name].parameters())}) for name in order]
 
     def frozen(self, names: tuple[str, ...]) -> list[nn.Module]:
         """Return the modules behind the frozen groups' names."""
         return [part for name, part in self.module.items() if name in names]
 
-    def judge(self, seen: Tensor, picture: Tensor) -> Tensor:
-        """Return the critic's logits for what the network saw and a picture, (N, 3, H, W) each."""
+    def discriminate(self, seen: Tensor, picture: Tensor) -> Tensor:
+        """Return the discriminator's map for what the network saw and a picture (N, 3, H, W)."""
         shown = torch.cat([seen, picture], dim=1) if self.settings.conditional else picture
-        return cast(Tensor, self.module["critic"](shown))
+        return cast(Tensor, self.module["discriminator"](shown))
 
     def distance(self, made: Tensor, truth: Tensor) -> Tensor:
         """Return the loss of pixels, not weighted."""
@@ -219,51 +221,52 @@ class SketchTask:
     def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
         """Return the player's weighted terms.
 
-        The critic's are ``real`` and ``fake``; the network's are ``pixel`` and, where there is a
-        critic, ``adversarial``.
+        The discriminator's are ``real`` and ``fake``; the network's are ``pixel`` and, where there
+        is a discriminator, ``adversarial``.
         """
-        seen, truth = self.net.see(batch.luma, batch.hint), self.net.scale(batch.rgb)
-        if player == "critic":
+        seen, truth = self.net.see(batch.input_lightness, batch.hint), self.net.scale(batch.rgb)
+        if player == "discriminator":
             with torch.no_grad():
                 made = self.net.paint(seen)
             return {
-                "real": adversarial(self.judge(seen, truth), real=True, kind=VERDICT),
-                "fake": adversarial(self.judge(seen, made), real=False, kind=VERDICT),
+                "real": gan_loss(self.discriminate(seen, truth), real=True, kind=VERDICT),
+                "fake": gan_loss(self.discriminate(seen, made), real=False, kind=VERDICT),
             }
         made = self.net.paint(seen)
         terms = {"pixel": self.settings.pixel_weight * self.distance(made, truth)}
-        if "critic" in self.module:
-            terms["adversarial"] = adversarial(self.judge(seen, made), real=True, kind=VERDICT)
+        if "discriminator" in self.module:
+            terms["adversarial"] = gan_loss(self.discriminate(seen, made), real=True, kind=VERDICT)
         return terms
 
     @torch.no_grad()
     def figures(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the loss of pixels and, where there is a critic, how the game stands.
+        """Return the loss of pixels and, where there is a discriminator, how the game stands.
 
-        ``d_accuracy`` is the share that the critic judges rightly, half of them real; near 0.5 it
-        guesses, near 1 it has won. ``g_accuracy`` is the share of the network's that pass as real.
+        ``d_accuracy`` is the share that the discriminator judges rightly, half of them real; near
+        0.5 it guesses, near 1 it has won. ``g_accuracy`` is the share of the network's that pass as
+        real.
         """
-        seen, truth = self.net.see(batch.luma, batch.hint), self.net.scale(batch.rgb)
+        seen, truth = self.net.see(batch.input_lightness, batch.hint), self.net.scale(batch.rgb)
         made = self.net.paint(seen)
         pixel = self.distance(made, truth)
-        if "critic" not in self.module:
+        if "discriminator" not in self.module:
             return {"pixel": pixel}
-        real, fake = self.judge(seen, truth), self.judge(seen, made)
+        real, fake = self.discriminate(seen, truth), self.discriminate(seen, made)
         right, passed = (real > 0).float().mean(), (fake > 0).float().mean()
         weighted = self.settings.pixel_weight * pixel
         return {
             "pixel": pixel,
-            "d_loss": adversarial(real, real=True, kind=VERDICT)
-            + adversarial(fake, real=False, kind=VERDICT),
+            "d_loss": gan_loss(real, real=True, kind=VERDICT)
+            + gan_loss(fake, real=False, kind=VERDICT),
             "d_accuracy": 0.5 * (right + 1 - passed),
-            "g_loss": adversarial(fake, real=True, kind=VERDICT) + weighted,
+            "g_loss": gan_loss(fake, real=True, kind=VERDICT) + weighted,
             "g_accuracy": passed,
         }
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab."""
-        return cast(Tensor, self.net(batch.luma, batch.hint)["lab"])
+        return cast(Tensor, self.net(batch.input_lightness, batch.hint)["lab"])
 
     def prepare_export(self) -> None:
         """Do nothing: there is nothing to decode."""

@@ -36,7 +36,7 @@ CLASSIFIERS = {f"efficientnet_lite{n}": f"tf_efficientnet_lite{n}" for n in rang
 RESNET34 = "resnet34"
 VGG16 = "vgg16_features_to_conv4_3"
 VGG16_LAYERS = 23  # features.0 (conv1_1) to features.22 (relu4_3)
-RANDOM_JUDGE = (6, 8, 8, 8)  # channels of the judge that tests use
+RANDOM_NETWORK = (6, 8, 8, 8)  # channels of the network that tests use
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -258,7 +258,7 @@ def vgg16_features(*, pretrained: bool = True) -> nn.Sequential:
     return layers.eval().requires_grad_(False)
 
 
-def build_judge(name: str) -> nn.Sequential:
+def build_perceptual_network(name: str) -> nn.Sequential:
     """Return a frozen network with three max-pools, in evaluation mode.
 
     Args:
@@ -270,10 +270,10 @@ def build_judge(name: str) -> nn.Sequential:
     if name == "vgg16":
         return vgg16_features()
     if name != "random":
-        raise TrainingError(f"The judge must be vgg16 or random, not {name!r}.")
+        raise TrainingError(f"The perceptual network must be vgg16 or random, not {name!r}.")
     layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for before, after in pairwise((3, *RANDOM_JUDGE)):
+        for before, after in pairwise((3, *RANDOM_NETWORK)):
             layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*layers[:-1]).eval().requires_grad_(False)

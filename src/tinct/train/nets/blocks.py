@@ -38,7 +38,7 @@ def normalization(kind: str, channels: int) -> nn.Module:
     return nn.Identity()
 
 
-class PatchCritic(nn.Sequential):
+class PatchDiscriminator(nn.Sequential):
     """Judge every patch of a picture by itself: the PatchGAN, a Markovian discriminator [1].
 
     4x4 convolutions with padding 1: ``layers`` of stride 2 that begin at ``width`` channels and
@@ -49,7 +49,7 @@ class PatchCritic(nn.Sequential):
     Batch normalization always takes the statistics of the batch at hand: real and made pictures
     come in batches of their own, and a mean over both would fit neither.
 
-    The values are raw logits; see :func:`tinct.train.nets.losses.adversarial`.
+    The values are raw logits; see :func:`tinct.train.nets.losses.gan_loss`.
 
     Args:
         inputs: channels of what is judged: the condition's and the picture's together.

@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def adversarial(logits: Tensor, *, real: bool, kind: str) -> Tensor:
-    """Return how far a critic's verdict is from ``real``: a scalar, the mean over all values.
+def gan_loss(logits: Tensor, *, real: bool, kind: str) -> Tensor:
+    """Return how far a discriminator's verdict is from ``real``: the mean over all values.
 
-    A critic minimizes this with ``real=True`` on true pictures and ``real=False`` on made ones; a
-    generator minimizes it with ``real=True`` on what it made.
+    A discriminator minimizes this with ``real=True`` on true pictures and ``real=False`` on made
+    ones; a generator minimizes it with ``real=True`` on what it made.
 
     Args:
         logits: raw values of any shape, no sigmoid applied; a map counts value by value.

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinct.train.nets.backbones import build_judge
+from tinct.train.nets.backbones import build_perceptual_network
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -24,21 +24,24 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class Perceptual:
     """The distance of pictures under a frozen network.
 
-    Not a module, so that the judge is neither trained nor saved; it is made when it is first asked.
+    Not a module, so that the network is neither trained nor saved; it is made when it is first
+    asked.
 
     Args:
-        judge: ``vgg16``, or ``random`` for a tiny network that was never trained.
+        network: ``vgg16``, or ``random`` for a tiny network that was never trained.
     """
 
-    def __init__(self, judge: str) -> None:
-        self.name = judge
-        self._judge: nn.Sequential | None = None
+    def __init__(self, network: str) -> None:
+        self.name = network
+        self._network: nn.Sequential | None = None
 
-    def judge(self, device: torch.device) -> nn.Sequential:
+    def network(self, device: torch.device) -> nn.Sequential:
         """Return the frozen network that judges."""
-        if self._judge is None:
-            self._judge = build_judge(self.name).to(memory_format=torch.channels_last).to(device)
-        return self._judge
+        if self._network is None:
+            self._network = (
+                build_perceptual_network(self.name).to(memory_format=torch.channels_last).to(device)
+            )
+        return self._network
 
     def features(self, rgb: Tensor) -> list[Tensor]:
         """Return the unit-length features before each max-pool, and the last ones.
@@ -49,7 +52,7 @@ class Perceptual:
         mean, deviation = (rgb.new_tensor(v)[None, :, None, None] for v in (MEAN, DEVIATION))
         x = (rgb - mean) / deviation
         taken: list[Tensor] = []
-        for layer in self.judge(rgb.device):
+        for layer in self.network(rgb.device):
             if isinstance(layer, nn.MaxPool2d):
                 taken.append(x)
             x = layer(x)

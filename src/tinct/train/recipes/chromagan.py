@@ -21,7 +21,7 @@ BASES = ("vgg16", "efficientnet_lite0", "none")
 
 @dataclass(frozen=True)
 class ChromaGan:
-    """The network, its critic, and what each is taught.
+    """The network, its discriminator, and what each is taught.
 
     A weight of 0 leaves out a term together with the network that only this term needs.
 
@@ -38,15 +38,15 @@ class ChromaGan:
         middle: channels of the two convolutions beside the overview.
         color: channels of the 1x1 convolution that joins both, of the 3x3 one after it, of the two
             after the first and of the one after the second enlargement.
-        critic_width: channels of the critic's first layer.
-        critic_layers: its convolutions of stride 2.
+        discriminator_width: channels of the discriminator's first layer.
+        discriminator_layers: its convolutions of stride 2.
         teacher: the ImageNet classifier whose opinion of the gray picture the class branch learns,
             or ``stand-in``, a random one for tests.
         teacher_size: side of the pictures it is shown, in pixels.
         color_weight: factor of the squared error of a* and b*, in units of 255.
         class_weight: factor of the divergence from the teacher's opinion.
-        adversary_weight: factor of the critic's verdict.
-        penalty_weight: factor of the critic's gradient penalty.
+        adversary_weight: factor of the discriminator's verdict.
+        penalty_weight: factor of the discriminator's gradient penalty.
     """
 
     base: str = "vgg16"
@@ -58,8 +58,8 @@ class ChromaGan:
     class_widths: tuple[int, ...] = (4096, 4096)
     middle: tuple[int, int] = (512, 256)
     color: tuple[int, int, int, int, int] = (256, 128, 64, 64, 32)
-    critic_width: int = 64
-    critic_layers: int = 3
+    discriminator_width: int = 64
+    discriminator_layers: int = 3
     teacher: str = "efficientnet_lite2"
     teacher_size: int = 224
     color_weight: float = 1.0
@@ -85,7 +85,7 @@ _SMALL = ChromaGan(
     class_widths=(256, 256),
     middle=(96, 64),
     color=(64, 48, 32, 32, 16),
-    critic_width=16,
+    discriminator_width=16,
     teacher="efficientnet_lite0",
     teacher_size=128,
 )
@@ -99,7 +99,7 @@ _NANO = ChromaGan(
     class_widths=(12, 12),
     middle=(16, 12),
     color=(12, 12, 8, 8, 8),
-    critic_width=4,
+    discriminator_width=4,
     teacher="stand-in",
     teacher_size=32,
 )
@@ -121,7 +121,7 @@ _STAGES: dict[Size, Stage] = {
         steps=SMALL_PICTURES // _BATCH,
         batch=_BATCH,
         lr=1e-3,
-        lr_scale={"base.late": 0.2, "critic": 0.5},
+        lr_scale={"base.late": 0.2, "discriminator": 0.5},
         freeze=("base.early",),
         schedule="linear",
     ),
@@ -162,17 +162,18 @@ def _recipe(name: str, size: Size) -> Recipe:
 
 
 def chromagan(size: Size) -> Recipe:
-    """Color photographs with ChromaGAN: VGG-16, class distributions, Wasserstein critic.
+    """Color photographs with ChromaGAN: VGG-16, class distributions, Wasserstein discriminator.
 
     ``full`` has the published networks, losses and hyper-parameters: squared error of a*, b* in
-    units of 255 [1.0], divergence of the class distribution [0.003], critic [0.1] with gradient
-    penalty [10]; Adam 2e-5 throughout, betas 0.5 and 0.999. The steps are the published 5 epochs of
-    1.3 million ImageNet photographs at batch 10. The class distributions come from
+    units of 255 [1.0], divergence of the class distribution [0.003], discriminator [0.1] with
+    gradient penalty [10]; Adam 2e-5 throughout, betas 0.5 and 0.999. The steps are the published 5
+    epochs of 1.3 million ImageNet photographs at batch 10. The class distributions come from
     EfficientNet-Lite2 in place of VGG-16.
 
     ``small`` stands on EfficientNet-Lite0's features in place of VGG-16's, is taught by
     EfficientNet-Lite0, and is narrower. It sees a 500th of the pictures, so it learns faster (Adam
-    1e-3, a fifth of it for the pretrained features, half of it for the critic), and is averaged.
+    1e-3, a fifth of it for the pretrained features, half of it for the discriminator), and is
+    averaged.
     """
     return _recipe("chromagan", size)
 
@@ -180,27 +181,28 @@ def chromagan(size: Size) -> Recipe:
 def chromagan_no_class(size: Size) -> Recipe:
     """Color photographs with ChromaGAN without class distributions: what they buy.
 
-    Left are the squared error [1.0] and the critic [0.1] with its gradient penalty [10]. There is
-    no class branch and no teacher; the branch that looks at the whole picture stays.
+    Left are the squared error [1.0] and the discriminator [0.1] with its gradient penalty [10].
+    There is no class branch and no teacher; the branch that looks at the whole picture stays.
     """
     return _without(_recipe("chromagan-no-class", size), adversary=True)
 
 
 def chromagan_no_adversary(size: Size) -> Recipe:
-    """Color photographs with ChromaGAN's chroma network alone: what the critic buys.
+    """Color photographs with ChromaGAN's chroma network alone: what the discriminator buys.
 
-    Left is the squared error of a* and b* [1.0], and nothing else: no critic, no class branch.
+    Left is the squared error of a* and b* [1.0], and nothing else: no discriminator, no class
+    branch.
     """
     return _without(_recipe("chromagan-no-adversary", size), adversary=False)
 
 
 def _without(recipe: Recipe, *, adversary: bool) -> Recipe:
-    """Return the recipe without the class term, and perhaps without the critic."""
+    """Return the recipe without the class term, and perhaps without the discriminator."""
     model = replace(recipe.model, class_weight=0.0)
     if adversary:
         return replace(recipe, model=model)
     (stage,) = recipe.stages
-    scales = {name: scale for name, scale in stage.lr_scale.items() if name != "critic"}
+    scales = {name: scale for name, scale in stage.lr_scale.items() if name != "discriminator"}
     return replace(
         recipe,
         model=replace(model, adversary_weight=0.0),

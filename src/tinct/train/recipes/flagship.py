@@ -33,11 +33,11 @@ class Flagship:
         lightness_weight: factor of the regression of lightness, for line art only.
         bins_weight: factor of the classification term.
         chroma_weight: how much more a colorful pixel counts in the regression term.
-        judge: whose features the extra term ``perceptual`` compares, for line art only: ``vgg16``,
-            or ``random``, a tiny network that was never trained.
-        judged: it looks at every n-th picture of a batch.
-        critic: channels of the first layer of a critic of patches, which the extra term
-            ``adversarial`` asks, for line art only; 0: there is none.
+        perceptual_network: whose features the extra term ``perceptual`` compares, for line art
+            only: ``vgg16``, or ``random``, a tiny network that was never trained.
+        perceptual_every: it looks at every n-th picture of a batch.
+        discriminator: channels of the first layer of a discriminator of patches, which the extra
+            term ``adversarial`` asks, for line art only; 0: there is none.
         temperature: of the annealed mean over the bins.
         bins_share: share of the bins' color in the joined result, the rest being the regressor's.
         gain: factor on the joined chroma.
@@ -64,9 +64,9 @@ class Flagship:
     lightness_weight: float = 1.0
     bins_weight: float = 0.2
     chroma_weight: float = 1.0
-    judge: str = "vgg16"
-    judged: int = 4
-    critic: int = 0
+    perceptual_network: str = "vgg16"
+    perceptual_every: int = 4
+    discriminator: int = 0
     temperature: float = 0.45
     bins_share: float = 0.6
     gain: float = 1.35
@@ -127,7 +127,13 @@ def flagship_photo(size: Size) -> Recipe:
         family="flagship",
         task="photo",
         model=replace(
-            Flagship(), more16=1, more8=1, stretched=True, coherence=4, judged=3, bins_weight=0.3
+            Flagship(),
+            more16=1,
+            more8=1,
+            stretched=True,
+            coherence=4,
+            perceptual_every=3,
+            bins_weight=0.3,
         ),
         stages=_STAGES[size],
         size=size,
@@ -140,8 +146,8 @@ def flagship_photo(size: Size) -> Recipe:
     return replace(at_nano(recipe), model=model)
 
 
-_RESTING = {"critic": 0}
-_FINISH: dict[str, Any] = {"lr_scale": {**_EARLIER, "critic": 0.5}, "terms": _EYE}
+_RESTING = {"discriminator": 0}
+_FINISH: dict[str, Any] = {"lr_scale": {**_EARLIER, "discriminator": 0.5}, "terms": _EYE}
 _LINES: dict[Size, tuple[Stage, ...]] = {
     "full": (
         Stage(size=128, steps=60_000, batch=64, lr=1.5e-3, lr_scale=_EARLIER, turns=_RESTING),
@@ -159,7 +165,7 @@ _LINES: dict[Size, tuple[Stage, ...]] = {
 
 
 def flagship_lineart(size: Size) -> Recipe:
-    """Color line drawings: lightness and chroma at 128 px, then perception and a critic as well.
+    """Color line drawings: lightness and chroma at 128 px, then perception and a discriminator.
 
     Two thirds of the drawings have hints of all kinds, half of them look like scans of paper.
     ``small`` is what two processor cores learn in about an hour and a half.
@@ -169,7 +175,7 @@ def flagship_lineart(size: Size) -> Recipe:
         family="flagship_lineart",
         task="lineart",
         model=replace(
-            Flagship(), rarity=0.3, chroma_weight=0.5, bins_share=0.3, gain=1.0, critic=32
+            Flagship(), rarity=0.3, chroma_weight=0.5, bins_share=0.3, gain=1.0, discriminator=32
         ),
         stages=_LINES[size],
         size=size,
@@ -187,7 +193,7 @@ def flagship_lineart(size: Size) -> Recipe:
     if size != "nano":
         return recipe
     model = replace(recipe.model, pretrained=False, widths=(8, 8, 12, 16, 16), heads=2)
-    model = replace(model, width_full=8, judge="random", critic=4)
+    model = replace(model, width_full=8, perceptual_network="random", discriminator=4)
     return replace(at_nano(recipe), model=model)
 
 

@@ -18,7 +18,7 @@ from tinct.train.recipe import (
 
 @dataclass(frozen=True)
 class Pix2Pix:
-    """A U-Net, the critic beside it, and what each is taught.
+    """A U-Net, the discriminator beside it, and what each is taught.
 
     Attributes:
         space: what the network gives: ``rgb``, a painted picture, or ``ab``, chroma alone.
@@ -27,19 +27,20 @@ class Pix2Pix:
         norm: ``instance``, which is what batch normalization is at batch 1, or ``batch``.
         dropout: share of the features left out in the three innermost layers that enlarge, during
             training.
-        critic_width: channels of the critic's first layer.
-        critic_layers: its convolutions of stride 2; three see 70 x 70 pixels.
-        conditional: whether the critic sees the gray picture beside the colored one.
-        verdict: what the critic's map is compared by: ``least-squares`` or ``cross-entropy``.
-        l1_weight: factor of the distance from the truth, beside the critic's 1.
+        discriminator_width: channels of the discriminator's first layer.
+        discriminator_layers: its convolutions of stride 2; three see 70 x 70 pixels.
+        conditional: whether the discriminator sees the gray picture beside the colored one.
+        verdict: what the discriminator's map is compared by: ``least-squares`` or
+            ``cross-entropy``.
+        l1_weight: factor of the distance from the truth, beside the discriminator's 1.
     """
 
     space: str = "rgb"
     widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512, 512)
     norm: str = "instance"
     dropout: float = 0.5
-    critic_width: int = 64
-    critic_layers: int = 3
+    discriminator_width: int = 64
+    discriminator_layers: int = 3
     conditional: bool = True
     verdict: str = "least-squares"
     l1_weight: float = 100.0
@@ -49,8 +50,8 @@ SETTINGS = Pix2Pix
 
 # Narrow ones, for two processor cores and for tests. At more than one picture a step there is no
 # reason to part from the batch normalization of the paper.
-_SMALL = Pix2Pix(widths=(32, 64, 96, 112, 112, 96), norm="batch", critic_width=16)
-_NANO = Pix2Pix(widths=(8, 8, 12, 12, 12), norm="batch", critic_width=4)
+_SMALL = Pix2Pix(widths=(32, 64, 96, 112, 112, 96), norm="batch", discriminator_width=16)
+_NANO = Pix2Pix(widths=(8, 8, 12, 12, 12), norm="batch", discriminator_width=4)
 _BATCH = 16
 
 _PHOTOS = 6 * 1_200_000  # pictures seen by the paper's BW -> color: 6 epochs of ImageNet
@@ -105,7 +106,7 @@ def _recipe(name: str, size: Size, *, task: str = "photo", pictures: int = _PHOT
 
 
 def pix2pix_gray(size: Size) -> Recipe:
-    """Color photographs with pix2pix: U-Net, conditional 70x70 critic, least squares, 100 L1.
+    """Color photographs with pix2pix: U-Net, 70x70 discriminator, least squares, 100 L1.
 
     ``full`` has the article's layers and loss; the article names no data, so the steps are the
     paper's 6 epochs of 1.2 million photographs at batch 1 (the paper: 4), with the learning rate of
@@ -121,9 +122,9 @@ def pix2pix_gray_cross_entropy(size: Size) -> Recipe:
 
 
 def pix2pix_gray_unconditional(size: Size) -> Recipe:
-    """Color photographs with pix2pix whose critic sees no gray picture: what the condition buys.
+    """Color photographs with pix2pix whose discriminator sees no gray: what the condition buys.
 
-    As in DCGAN the critic judges the colored picture alone.
+    As in DCGAN the discriminator judges the colored picture alone.
     """
     return _with(_recipe("pix2pix-gray-unconditional", size), conditional=False)
 
@@ -144,7 +145,7 @@ def pix2pix_lineart(size: Size) -> Recipe:
 def _with(
     recipe: Recipe, *, space: str = "rgb", conditional: bool = True, verdict: str = "least-squares"
 ) -> Recipe:
-    """Return the recipe with another critic or another output."""
+    """Return the recipe with another discriminator or another output."""
     model = replace(recipe.model, space=space, conditional=conditional, verdict=verdict)
     return replace(recipe, model=model)
 

@@ -16,22 +16,22 @@ class ResUNet:
         pretrained: start the encoder from ImageNet weights.
         width: factor on the decoder's channels; 1 is as published.
         blur: average neighbors after each pixel shuffle.
-        judge: whose activations the feature loss compares: ``vgg16``, or ``random``, a tiny network
-            that was never trained.
+        perceptual_network: whose activations the feature loss compares: ``vgg16``, or ``random``, a
+            tiny network that was never trained.
         feature_weights: factors of the activations before its second, third and fourth max-pool;
             all zero leaves the pixels alone.
         gram_weight: times the squares of those: factors of the Gram matrices.
         feature_mean: what the mean activation of each of those layers is scaled to. The published
             weights belong to a VGG-16 with batch normalization, whose activations are small; at
             0.03 the terms are of the size that they have there.
-        feature_scale: the judge sees the pictures reduced by this factor.
+        feature_scale: it sees the pictures reduced by this factor.
     """
 
     encoder: str = "resnet34"
     pretrained: bool = True
     width: float = 1.0
     blur: bool = True
-    judge: str = "vgg16"
+    perceptual_network: str = "vgg16"
     feature_weights: tuple[float, float, float] = (5.0, 15.0, 2.0)
     gram_weight: float = 5e3
     feature_mean: float = 0.03
@@ -41,7 +41,7 @@ class ResUNet:
 SETTINGS = ResUNet
 
 _SMALL = ResUNet(encoder="efficientnet_lite0", width=0.4, feature_scale=2)
-_NANO = ResUNet(encoder="tiny", pretrained=False, width=0.5, judge="random")
+_NANO = ResUNet(encoder="tiny", pretrained=False, width=0.5, perceptual_network="random")
 
 _FROZEN = ("encoder.early", "encoder.late")
 # A tenth from group to group, as fastai spreads slice(lr / 100, lr) over three groups.

@@ -18,7 +18,7 @@ from tinct.train.recipe import (
 
 @dataclass(frozen=True)
 class SketchUNet:
-    """A U-Net that paints a drawing, perhaps a critic beside it, and what each is taught.
+    """A U-Net that paints a drawing, perhaps a discriminator beside it, and what each is taught.
 
     Attributes:
         widths: channels after each convolution of stride 2; their number says how often the
@@ -26,11 +26,12 @@ class SketchUNet:
         scaling: ``tanh``, pictures from -1 to 1 and a tanh at the end, or ``relu``, pictures from
             0 to 1 and a ReLU at the end.
         loss: of pixels: ``l1``, ``mse`` or ``cross-entropy``, the last of values from 0 to 1.
-        pixel_weight: factor of it, beside the critic's 1.
-        critic: ``none``; ``whole``, one verdict on a picture; or ``patches``, one on each part.
-        critic_widths: channels of the critic's convolutions of stride 2; a critic of patches takes
-            the first and doubles it.
-        conditional: whether the critic sees the drawing beside the colored picture.
+        pixel_weight: factor of it, beside the discriminator's 1.
+        discriminator: ``none``; ``whole``, one verdict on a picture; or ``patches``, one on each
+            part.
+        discriminator_widths: channels of the discriminator's convolutions of stride 2; a
+            discriminator of patches takes the first and doubles it.
+        conditional: whether the discriminator sees the drawing beside the colored picture.
         hint_share: share of a hint in what the network sees where there is one; 0 for a network
             that takes no hints.
     """
@@ -39,8 +40,8 @@ class SketchUNet:
     scaling: str = "tanh"
     loss: str = "l1"
     pixel_weight: float = 1.0
-    critic: str = "none"
-    critic_widths: tuple[int, ...] = (64, 128, 256, 512, 512)
+    discriminator: str = "none"
+    discriminator_widths: tuple[int, ...] = (64, 128, 256, 512, 512)
     conditional: bool = False
     hint_share: float = 0.0
 
@@ -49,8 +50,8 @@ SETTINGS = SketchUNet
 
 _MODELS = {
     "full": SketchUNet(),
-    "small": SketchUNet(widths=(24, 48, 80, 120, 120), critic_widths=(16, 32, 48, 64, 64)),
-    "nano": SketchUNet(widths=(8, 12, 16, 16), critic_widths=(4, 8, 8, 8)),
+    "small": SketchUNet(widths=(24, 48, 80, 120, 120), discriminator_widths=(16, 32, 48, 64, 64)),
+    "nano": SketchUNet(widths=(8, 12, 16, 16), discriminator_widths=(4, 8, 8, 8)),
 }
 _BATCH = 32
 _EPOCH = 20_000 // _BATCH  # steps
@@ -63,11 +64,11 @@ def _recipe(
     name: str,
     size: Size,
     *,
-    critic: str = "none",
+    discriminator: str = "none",
     hints: str = "none",
     hint_share: float = 0.0,
 ) -> Recipe:
-    """Return what all models share, with the critic and the hints of one."""
+    """Return what all models share, with the discriminator and the hints of one."""
     stage = {
         "full": Stage(
             size=128, steps=_EPOCHS * _EPOCH, batch=_BATCH, lr=2e-4, warmup=0, schedule="constant"
@@ -81,10 +82,10 @@ def _recipe(
         ),
         "nano": Stage(size=32, steps=20, batch=4, lr=2e-3),
     }[size]
-    model = replace(_MODELS[size], critic=critic, hint_share=hint_share)
-    if critic != "none":
+    model = replace(_MODELS[size], discriminator=discriminator, hint_share=hint_share)
+    if discriminator != "none":
         model = replace(model, pixel_weight=100.0)
-        stage = replace(stage, turns={"critic": 2})
+        stage = replace(stage, turns={"discriminator": 2})
     data = DataRecipe(hints=hints, most_hints=50, degraded=0, smallest_crop=1.0, short=128)
     recipe = Recipe(
         name=name,
@@ -97,7 +98,7 @@ def _recipe(
         optimizer=Optimizer(betas=(0.5, 0.999), weight_decay=0, clip=0, ema=0),
         sizes=(128, 128, 256),
         multiple_of=2 ** len(model.widths),
-        limits={} if critic == "none" else COLLAPSE,
+        limits={} if discriminator == "none" else COLLAPSE,
         validate_every=5 * _EPOCH,
         save_every=_EPOCH,
     )
@@ -129,12 +130,12 @@ def sketch_unet(size: Size) -> Recipe:
 
 
 def sketch_gan(size: Size) -> Recipe:
-    """Paint line drawings with the article's GAN: the U-Net and a critic of whole pictures.
+    """Paint line drawings with the article's GAN: the U-Net and a discriminator of whole pictures.
 
-    100 L1 and binary cross entropy; the critic learns at alternate iterations. Steps as of
+    100 L1 and binary cross entropy; the discriminator learns at alternate iterations. Steps as of
     ``sketch-unet``.
     """
-    return _recipe("sketch-gan", size, critic="whole")
+    return _recipe("sketch-gan", size, discriminator="whole")
 
 
 def sketch_gan_blur_hint(size: Size) -> Recipe:
@@ -143,7 +144,9 @@ def sketch_gan_blur_hint(size: Size) -> Recipe:
     The drawing becomes the mean of itself and the truth blurred by a box of 32 x 32 pixels. Every
     picture of the training has this map; a drawing without one is nothing the network knows.
     """
-    return _recipe("sketch-gan-blur-hint", size, critic="whole", hints="blur", hint_share=_BLURRED)
+    return _recipe(
+        "sketch-gan-blur-hint", size, discriminator="whole", hints="blur", hint_share=_BLURRED
+    )
 
 
 def sketch_unet_article_patches(size: Size) -> Recipe:
@@ -164,11 +167,11 @@ def sketch_unet_patch_hint(size: Size) -> Recipe:
 
 
 def sketch_gan_patchgan(size: Size) -> Recipe:
-    """Paint line drawings with the article's GAN, its critic judging patches of 70 x 70 pixels.
+    """Paint line drawings with the article's GAN, judging patches of 70 x 70 pixels.
 
     What the article leaves to future work.
     """
-    return _recipe("sketch-gan-patchgan", size, critic="patches")
+    return _recipe("sketch-gan-patchgan", size, discriminator="patches")
 
 
 RECIPES = {
