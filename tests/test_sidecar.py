@@ -33,7 +33,7 @@ from tinct.sidecar import (
     save_recipe,
 )
 
-SCHEMA_FILE = Path(sidecar.__file__).with_name("color_recipe.schema.json")
+SCHEMA_FILE = Path(sidecar.__file__).with_name("sidecar.schema.json")
 SCHEMA = json.loads(SCHEMA_FILE.read_text("utf-8"))
 CHECKER = jsonschema.Draft202012Validator(SCHEMA)
 WHOLE: dict[str, Any] = {

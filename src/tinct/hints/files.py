@@ -1,7 +1,7 @@
 """Hints in files: lists in JSON, and layers as drawing programs export them.
 
 The form of the JSON is told in ``docs/recipe.md`` and, for machines, in
-``color_recipe.schema.json``.
+``sidecar.schema.json``.
 """
 
 from __future__ import annotations
