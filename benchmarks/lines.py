@@ -25,7 +25,7 @@ from tinct.drawing.flats import INK, find_regions, near_lines
 from tinct.drawing.morphology import close_lines, extreme
 from tinct.measure.dataset import gray_of, random_hints
 from tinct.measure.drawings import find_drawings
-from tinct.measure.evaluate import _artist
+from tinct.train.data.lineart import standard_drawer
 
 Mask = NDArray[np.bool_]
 REACH = 1  # pixels that a line may be off
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--hints", type=int, default=0, help="random true points per picture")
     given = parser.parse_args()
     colorizer = Colorizer(find_bundle(given.model).path)
-    source = find_drawings(given.folder, limit=given.limit, draw=_artist)
+    source = find_drawings(given.folder, limit=given.limit, draw=standard_drawer)
     found: dict[str, list[float]] = {}
     for path in source.files:
         subject = source.open(path)

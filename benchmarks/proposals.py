@@ -11,13 +11,11 @@ import itertools
 import json
 import sys
 
-import numpy as np
-
 from tinct import Colorizer
-from tinct.bundle import QUALITIES
 from tinct.coloring import chroma
 from tinct.measure import evaluate
 from tinct.measure.dataset import Rgb, Subject
+from tinct.settings import QUALITIES
 
 KEYS = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
 EDGES: tuple[chroma.Edge, ...] = ("pad", "resize", "auto")
@@ -41,13 +39,11 @@ def main() -> int:
             edge: chroma.Edge = edge,
             mirror: bool = mirror,
         ) -> Rgb:
-            ab, cover = colorizer.propose(subject.gray, quality=quality, edge=edge, mirror=mirror)
-            return np.asarray(chroma.compose(subject.gray, ab, cover=cover), dtype=np.uint8)
+            found = colorizer.propose(subject.gray, quality=quality, edge=edge, mirror=mirror)
+            return colorizer.render(subject.gray, proposal=found)
 
         name = f"{quality}, {edge}{', mirrored' if mirror else ''}"
-        results = evaluate.score(
-            chosen.folder, painter=painter, system=name, limit=chosen.limit, judges=()
-        )
+        results = evaluate.score(chosen.folder, painter=painter, system=name, limit=chosen.limit)
         row = results.to_json()["rows"]["ours"]
         print(json.dumps({"variant": name, **{key: round(row[key], 4) for key in KEYS}}))
         sys.stdout.flush()

@@ -102,7 +102,7 @@ def photo_12mp(setting: Setting) -> list[Row]:
     from PIL import Image
 
     from tinct import Colorizer
-    from tinct.jobs.batch import Settings, color_all
+    from tinct.jobs.batch import Outputs, color_all
     from tinct.jobs.paths import Job
 
     source = setting.photograph(12)
@@ -111,8 +111,8 @@ def photo_12mp(setting: Setting) -> list[Row]:
     colorizer = Colorizer(setting.model)
 
     def ours() -> None:
-        settings = Settings(overwrite=True)
-        (result,) = color_all([Job(source, target)], colorizer=colorizer, settings=settings)
+        outputs = Outputs(overwrite=True)
+        (result,) = color_all([Job(source, target)], colorizer=colorizer, outputs=outputs)
         if result.error is not None:
             raise result.error
 

@@ -24,10 +24,10 @@ hints = tinct.read_hints(
         tinct.KeepGray(box=(0, 0.4, 0.1, 0.6)),
     ]
 )
-kept = tinct.ColorRecipe(hints=hints, strength=1.0, quality="balanced")
+kept = tinct.ColorRecipe(settings=tinct.Settings(hints=hints, strength=0.9))
 file = Path(target).with_suffix(".tinct.json")
 tinct.save_recipe(kept.of_bundle(colorizer.bundle), file, overwrite=True)
 
 recipe = tinct.read_recipe(file)
-colorizer(source, hints=recipe.hints).save(target)
-print(f"{len(recipe.hints)} hints, kept in {file.name} -> {target}")
+colorizer(source, settings=recipe.settings).save(target)
+print(f"{len(recipe.settings.hints)} hints, kept in {file.name} -> {target}")

@@ -125,7 +125,7 @@ def test_rivals_get_gray_inputs_and_are_scored_like_tinct(
 
     # The gray inputs themselves, scored as somebody's output, must equal the gray row.
     report = tmp_path / "r.json"
-    words = ["score", str(tmp_path / "gray"), str(truths), "--name", "lazy", "--judges", "none"]
+    words = ["score", str(tmp_path / "gray"), str(truths), "--name", "lazy", "--no-learned"]
     rivals.main([*words, "--json", str(report), "--html", str(tmp_path / "r.html")])
     read = json.loads(report.read_text(encoding="utf-8"))
     ours, gray = read["rows"]["ours"], read["rows"]["gray"]
@@ -144,7 +144,7 @@ def test_outputs_of_another_size_are_refused_unless_allowed(tmp_path: Path) -> N
     for path in truths.iterdir():
         with Image.open(path) as image:
             image.resize((20, 15)).save(outputs / f"{path.stem}.jpg")
-    words = ["score", str(outputs), str(truths), "--judges", "none"]
+    words = ["score", str(outputs), str(truths), "--no-learned"]
     with pytest.raises(PartialError, match="--resize"):
         rivals.main(words)
     rivals.main([*words, "--resize", "--json", str(tmp_path / "r.json")])
@@ -159,7 +159,7 @@ def test_missing_and_doubled_outputs_are_named(tmp_path: Path) -> None:
     outputs.mkdir()
     for path in sorted(truths.iterdir())[:2]:
         (outputs / path.name).write_bytes(path.read_bytes())
-    words = ["score", str(outputs), str(truths), "--judges", "none"]
+    words = ["score", str(outputs), str(truths), "--no-learned"]
     with pytest.raises(PartialError, match=r"1 of 3 .*n01440762"):
         rivals.main(words)
     (outputs / "n01440760.jpg").write_bytes(b"")

@@ -19,7 +19,7 @@ from rich.console import Console
 from tinct.errors import PictureError, TinctError, UsageError
 from tinct.measure import evaluate
 from tinct.measure.dataset import Rgb, Subject, list_pictures, open_rgb, open_subject
-from tinct.measure.results import PictureScore, Results, pool
+from tinct.measure.results import LearnedMetric, PictureScore, Results, pool
 
 NOT_OURS = ("seconds", "peak_mb")
 """Figures that tell of reading a file here, not of the system's own work."""
@@ -43,7 +43,7 @@ def write_grays(truths: Path, grays: Path) -> int:
 
 
 def score(
-    outputs: Path, truths: Path, *, name: str, judges: bool = True, resize: bool = False
+    outputs: Path, truths: Path, *, name: str, learned: bool = True, resize: bool = False
 ) -> Results:
     """Score a folder of colored pictures against the true ones.
 
@@ -51,7 +51,7 @@ def score(
         outputs: color pictures with the names of the true ones; endings may differ.
         truths: folder of true pictures.
         name: of the system, for people.
-        judges: whether trained networks look at the pictures too.
+        learned: whether trained networks look at the pictures too.
         resize: bring outputs of another size to the truth's (bicubic) instead of refusing them.
 
     Returns:
@@ -97,13 +97,19 @@ def score(
         system=name,
         settings={"outputs": outputs.resolve().name, "resize": resize},
         protocol=protocol,
-        judges="auto" if judges else "none",
+        learned=_available if learned else None,
     )
     pictures = [_without_cost(picture) for picture in results.pictures]
     notes = list(results.notes)
     if resized:
         notes.append(f"{len(resized)} of {len(pictures)} outputs had another size: resized.")
     return replace(results, pictures=pictures, rows=pool(pictures), notes=notes)
+
+
+def _available() -> tuple[list[LearnedMetric], list[str]]:
+    from tinct.train import learned_metrics
+
+    return learned_metrics.available()
 
 
 def _without_cost(picture: PictureScore) -> PictureScore:
@@ -126,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     scoring.add_argument("outputs", type=Path, help="folder of colored pictures")
     scoring.add_argument("truths", type=Path, help="folder of true pictures, same names")
     scoring.add_argument("--name", default="rival", help="of the system (default: rival)")
-    scoring.add_argument("--judges", choices=("auto", "none"), default="auto")
+    scoring.add_argument("--no-learned", action="store_true", help="without trained networks")
     scoring.add_argument("--resize", action="store_true", help="allow outputs of another size")
     scoring.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     scoring.add_argument("--html", type=Path, metavar="FILE", help="write a report to FILE")
@@ -138,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         given.outputs,
         given.truths,
         name=given.name,
-        judges=given.judges == "auto",
+        learned=not given.no_learned,
         resize=given.resize,
     )
     if given.json:

@@ -1,7 +1,7 @@
 """Color black-and-white photographs, with their exact lightness kept, and line drawings.
 
 ``tinct.colorize(picture)`` colors one picture; ``tinct.Colorizer()`` is the reusable form.
-Importing tinct imports nothing heavy: a room is entered when one of its names is first used.
+Importing tinct imports nothing heavy: a module is loaded when one of its names is first used.
 """
 
 from __future__ import annotations
@@ -11,10 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle, Manifest, find_bundle, list_bundles
-    from tinct.colorizer import Colorizer, colorize
-    from tinct.errors import TinctError
+    from tinct.coloring.palette import Palette, read_palette
+    from tinct.colorizer import Colored, Colorizer, Proposal
+    from tinct.errors import (
+        DeviceError,
+        MissingExtraError,
+        ModelError,
+        PartialError,
+        PictureError,
+        SaveError,
+        TinctError,
+        TrainingError,
+        UsageError,
+    )
     from tinct.hints import (
         BlurMap,
+        Hint,
         KeepGray,
         Layer,
         Patch,
@@ -23,6 +35,9 @@ if TYPE_CHECKING:
         parse_hint,
         read_hints,
     )
+    from tinct.photo import PictureWarning
+    from tinct.router import Router, colorize
+    from tinct.settings import Settings
     from tinct.sidecar import ColorRecipe, read_recipe, save_recipe
 
 __version__ = "0.1.0"
@@ -31,51 +46,83 @@ __all__ = [
     "BlurMap",
     "Bundle",
     "ColorRecipe",
+    "Colored",
     "Colorizer",
+    "DeviceError",
+    "Hint",
     "KeepGray",
     "Layer",
     "Manifest",
+    "MissingExtraError",
+    "ModelError",
+    "Palette",
+    "PartialError",
     "Patch",
+    "PictureError",
+    "PictureWarning",
     "Point",
+    "Proposal",
+    "Router",
+    "SaveError",
+    "Settings",
     "Stroke",
     "TinctError",
+    "TrainingError",
+    "UsageError",
     "__version__",
     "colorize",
     "find_bundle",
     "list_bundles",
     "parse_hint",
     "read_hints",
+    "read_palette",
     "read_recipe",
     "save_recipe",
 ]
 
-_ROOMS = {
+_MODULES = {
     "BlurMap": "hints",
     "Bundle": "bundle",
-    "ColorRecipe": "color_recipe",
+    "ColorRecipe": "sidecar",
+    "Colored": "colorizer",
     "Colorizer": "colorizer",
+    "DeviceError": "errors",
+    "Hint": "hints",
     "KeepGray": "hints",
     "Layer": "hints",
     "Manifest": "bundle",
+    "MissingExtraError": "errors",
+    "ModelError": "errors",
+    "Palette": "coloring.palette",
+    "PartialError": "errors",
     "Patch": "hints",
+    "PictureError": "errors",
+    "PictureWarning": "photo",
     "Point": "hints",
+    "Proposal": "colorizer",
+    "Router": "router",
+    "SaveError": "errors",
+    "Settings": "settings",
     "Stroke": "hints",
     "TinctError": "errors",
-    "colorize": "colorizer",
+    "TrainingError": "errors",
+    "UsageError": "errors",
+    "colorize": "router",
     "find_bundle": "bundle",
     "list_bundles": "bundle",
     "parse_hint": "hints",
     "read_hints": "hints",
-    "read_recipe": "color_recipe",
-    "save_recipe": "color_recipe",
+    "read_palette": "coloring.palette",
+    "read_recipe": "sidecar",
+    "save_recipe": "sidecar",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Bring in a public name when it is first used."""
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'tinct' has no attribute {name!r}")
-    return getattr(import_module(f"tinct.{_ROOMS[name]}"), name)
+    return getattr(import_module(f"tinct.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from tinct.errors import ModelError
+from tinct.settings import QUALITIES
 
 SCHEMA = "tinct.bundle/1"
 MODEL, MANIFEST, CARD = "model.onnx", "manifest.json", "card.md"
 TASKS = ("photo", "lineart")
 PREDICTS = ("ab", "lab")
-QUALITIES = ("fast", "balanced", "best")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,8 @@ class Manifest:
         created: day, ISO 8601.
         tinct: version that exported it.
         opset: of the ONNX graph.
+        spreads_hints: the network has no use for hints of its own, although it may take them: they
+            are only spread over what it proposes, so that it need not look again when one changes.
         schema: of this file.
     """
 
@@ -79,6 +81,7 @@ class Manifest:
     created: str = ""
     tinct: str = ""
     opset: int = 18
+    spreads_hints: bool = False
     schema: str = SCHEMA
 
     def as_dict(self) -> dict[str, Any]:
@@ -104,6 +107,11 @@ class Bundle:
     def name(self) -> str:
         """The name it is asked for by: its folder's."""
         return self.path.name
+
+    @property
+    def paints(self) -> bool:
+        """Whether the model paints lightness too, which it may do to line art."""
+        return self.manifest.task == "lineart" and self.manifest.predicts == "lab"
 
     @property
     def model_path(self) -> Path:

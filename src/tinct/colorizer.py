@@ -1,20 +1,24 @@
-"""Color pictures: the only room that knows the order of the steps.
+"""The way of a picture: open, propose, adjust, render, save. Nothing else knows the order.
 
-``picture -> photo -> chroma.fit -> engine.run -> chroma.compose -> picture``; for line art that a
-model paints, :func:`tinct.coloring.painting.paint_drawing` takes the place of ``compose``. Every
-front end calls :class:`Colorizer` and re-implements nothing.
+A model proposes colors at its own size (:class:`Proposal`); hints and a palette adjust them;
+rendering joins them with the picture at full size. A changed hint or strength needs neither the
+file nor the first steps again. :class:`Colorizer` is one model, :class:`tinct.router.Router` picks
+one for each picture; both open, color and save through :class:`Front`, which the command line, jobs
+and the studio call.
 """
 
 from __future__ import annotations
 
-import copy
 import os
-import threading
 import warnings
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,34 +26,335 @@ from numpy.typing import NDArray
 import tinct
 from tinct import photo
 from tinct.atomic import check_target
-from tinct.bundle import QUALITIES, find_bundle, find_for_task, verify
+from tinct.bundle import Bundle, find_bundle, verify
 from tinct.coloring import chroma, painting, palette, propagation
-from tinct.coloring.chroma import STRONGEST
-from tinct.coloring.palette import Palette, read_palette
+from tinct.coloring.palette import Palette
 from tinct.drawing import flats
-from tinct.drawing.classify import tell_kind
 from tinct.drawing.transparency import lay_on_paper
-from tinct.engine import Engine
+from tinct.engine import Engine, Prediction
 from tinct.errors import UsageError
-from tinct.hints import rasterize
-from tinct.hints.files import Given, read_hints
+from tinct.hints import Hint, rasterize
 from tinct.photo import Note, Photo, PictureWarning
+from tinct.settings import Settings, Wanted, settings_of
 
-AUTO = "auto"
-NO_DRAWER = (
-    "The picture looks like a line drawing, but no line-art model is installed: the photo model "
-    "colors it. Pass a bundle's folder as the model (--model FOLDER)."
-)
+if TYPE_CHECKING:
+    from PIL import Image
 
 Rgb = NDArray[Any]
+Floats = NDArray[np.float32]
+Pixels = TypeVar("Pixels", bound=NDArray[Any])
+
+WAS_COLOR = "The picture is in color already: its lightness is used."
 
 
-class Colorizer:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Proposal:
+    """What a model proposes for one picture, at the model's own size.
+
+    Attributes:
+        bundle: the model.
+        fitted: what the model saw.
+        size: height and width of the picture in pixels.
+        predicted: float32 (2, h, w), a*, b* in Lab units; of models that paint, (3, h, w), L*
+            first.
+        bins: float32 (K, H/4, W/4), logits over the ab bins of the model's manifest, or None where
+            it has none.
+        color: as ``predicted``, with hints and palette applied.
+    """
+
+    bundle: Bundle
+    fitted: chroma.Fitted
+    size: tuple[int, int]
+    predicted: Floats
+    bins: Floats | None
+    color: Floats = field(repr=False)
+
+    @property
+    def paints(self) -> bool:
+        """Whether the model paints lightness too, which it may do to line art."""
+        return self.bundle.paints
+
+    @property
+    def ab(self) -> Floats:
+        """Float32 (2, h, w), a* and b* in Lab units, adjusted."""
+        return self.color[-2:]
+
+    @property
+    def cover(self) -> tuple[float, float]:
+        """The shares of the planes' height and width that show the picture; the rest is padding."""
+        return self.fitted.shape.cover
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Colored:
+    """A colored picture, ready to be saved.
+
+    Attributes:
+        photo: what was opened, with its metadata.
+        rgb: sRGB (H, W, 3), uint8 or uint16 as the picture.
+        bundle: the model that colored it.
+    """
+
+    photo: Photo
+    rgb: Rgb = field(repr=False)
+    bundle: Bundle
+
+    @property
+    def note(self) -> Note:
+        """The note that colored files carry: by which program and model."""
+        return Note(software=f"tinct {tinct.__version__}", model=self.bundle.manifest.name)
+
+    def save(
+        self, target: str | Path, *, file_format: str | None = None, overwrite: bool = False
+    ) -> None:
+        """Write the picture with its metadata and the note, whole or not at all.
+
+        Args:
+            target: the file; its ending decides the format unless ``file_format`` does.
+            file_format: a name of :func:`tinct.photo.formats`.
+            overwrite: whether an existing file may be replaced.
+
+        Raises:
+            SaveError: it exists already or cannot be written; it is as it was before.
+        """
+        photo.save_photo(
+            self.rgb, self.photo, target, format=file_format, overwrite=overwrite, note=self.note
+        )
+
+    def encode(self, file_format: str | None = None) -> bytes:
+        """Return the bytes of a file, in the picture's own format unless told another.
+
+        Raises:
+            SaveError: the format cannot hold a picture of this size.
+        """
+        return photo.encode_photo(self.rgb, self.photo, format=file_format, note=self.note)
+
+    def save_layers(self, target: str | Path, *, overwrite: bool = False) -> None:
+        """Write layers for drawing programs (OpenRaster).
+
+        Raises:
+            SaveError: the file exists already or cannot be written.
+        """
+        from tinct.drawing import layers  # noqa: PLC0415
+
+        art = self.bundle.manifest.task == "lineart"
+        layers.write_layers(self.photo, self.rgb, target, drawing=art, overwrite=overwrite)
+
+    def array(self) -> NDArray[Any]:
+        """Return (H, W, 3), or (H, W, 4) with alpha, uint8 or uint16."""
+        if self.photo.alpha is None:
+            return self.rgb
+        joined: NDArray[Any] = np.concatenate([self.rgb, self.photo.alpha[..., None]], axis=2)
+        return joined
+
+    def image(self) -> Image.Image:
+        """Return a PIL image, RGB or RGBA, of 8 bits a channel."""
+        from PIL import Image  # noqa: PLC0415
+
+        out = self.array()
+        if out.dtype == np.uint16:
+            out = np.rint(out / np.float32(257)).astype(np.uint8)
+        return Image.fromarray(out)
+
+
+class Front(ABC):
+    """What everyone calls who has pictures to color; subclasses say which model colors which."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The model's name, or ``auto``."""
+
+    @abstractmethod
+    def choose(self, gray: NDArray[Any]) -> Colorizer:
+        """Return the colorizer for a picture.
+
+        Args:
+            gray: uint8 or uint16 (H, W), sRGB-encoded.
+        """
+
+    @overload
+    def __call__(
+        self,
+        picture: str | os.PathLike[str],
+        *,
+        page: int | None = None,
+        **settings: Unpack[Wanted],
+    ) -> Image.Image: ...
+    @overload
+    def __call__(
+        self,
+        picture: bytes | bytearray | memoryview,
+        *,
+        page: int | None = None,
+        **settings: Unpack[Wanted],
+    ) -> bytes: ...
+    @overload
+    def __call__(
+        self, picture: Pixels, *, page: None = None, **settings: Unpack[Wanted]
+    ) -> Pixels: ...
+    @overload
+    def __call__(
+        self, picture: Image.Image, *, page: None = None, **settings: Unpack[Wanted]
+    ) -> Image.Image: ...
+
+    def __call__(self, picture: Any, *, page: int | None = None, **settings: Unpack[Wanted]) -> Any:
+        """Color one picture and give back the same kind.
+
+        Args:
+            picture: a path or a PIL image (gives a PIL image, RGB or RGBA); the bytes of a file
+                (gives bytes of the same format, metadata kept); or an array of sRGB codes, (H, W)
+                or (H, W, 1 to 4), uint8, uint16 or floats 0..1 (gives (H, W, 3), with alpha
+                (H, W, 4), of the same type).
+            page: which page of a file, from 0; None means the first, with a warning if there are
+                more.
+            **settings: values of :class:`tinct.Settings` by name, or ``settings=`` with one of it.
+
+        Returns:
+            The colored picture. Floats are handled in 16 bits. PIL holds 8 bits a channel, so that
+            a 16-bit picture given as a path or PIL image comes back in 8; use bytes or arrays to
+            keep 16.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            UsageError: a setting is unknown or out of range, or the picture is of no kind listed
+                above.
+            DeviceError: the device ran out of memory.
+            ModelError: the model failed.
+            SaveError: bytes were given whose size the format cannot be written in.
+        """
+        chosen = settings_of(settings)
+        if isinstance(picture, (bytes, bytearray, memoryview)):
+            return self.color(self.open(bytes(picture), page=page), chosen).encode()
+        if isinstance(picture, (str, os.PathLike)):
+            return self.color(self.open(Path(picture), page=page), chosen).image()
+        if page is not None:
+            raise UsageError(f"Only files have pages; leave out page {page}.")
+        if isinstance(picture, np.ndarray):
+            out = self.color(_ready(photo.from_array(picture)), chosen).array()
+            if picture.dtype.kind == "f":
+                return (out / np.float64(np.iinfo(out.dtype).max)).astype(picture.dtype)
+            return out
+        if hasattr(picture, "getbands") and hasattr(picture, "load"):
+            return self.color(_ready(photo.from_pil(picture)), chosen).image()
+        raise UsageError(
+            f"A {type(picture).__name__} is no picture; hand over a path, bytes, a PIL image "
+            "or a NumPy array."
+        )
+
+    def open(self, source: str | Path | bytes, *, page: int | None = None) -> Photo:
+        """Open a picture as it is to be colored: ink without paper lies on white.
+
+        Args:
+            source: a path or the bytes of a file.
+            page: which page, from 0; None means the first, with a warning if there are more.
+
+        Warns:
+            PictureWarning: the picture is in color already, or something else is worth knowing.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
+        return _ready(photo.open_photo(source, page=page))
+
+    def color(self, picture: Photo, settings: Settings | None = None) -> Colored:
+        """Color an opened picture.
+
+        Args:
+            picture: from :meth:`open`.
+            settings: None means the defaults.
+
+        Raises:
+            UsageError: flat colors are asked for of a photograph.
+            DeviceError: the device ran out of memory.
+            ModelError: the model failed.
+        """
+        chosen = self.choose(picture.gray)
+        return Colored(
+            photo=picture, rgb=chosen.render(picture.gray, settings), bundle=chosen.bundle
+        )
+
+    def file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        page: int | None = None,
+        overwrite: bool = False,
+        **settings: Unpack[Wanted],
+    ) -> Colored:
+        """Color a file into another, with depth and metadata kept and a note in it.
+
+        Args:
+            source: the picture's file.
+            target: the file to write; its ending decides the format.
+            page: as for calling the colorizer.
+            overwrite: whether an existing target may be replaced.
+            **settings: as for calling the colorizer.
+
+        Returns:
+            What was written.
+
+        Raises:
+            UsageError: source and target are the same file.
+            SaveError: the target exists already or cannot be written; it is as it was before.
+            PictureError: as for calling the colorizer, like all others.
+        """
+        chosen = settings_of(settings)
+        same = False
+        with suppress(OSError, ValueError):  # what is missing or has no possible name fails below
+            same = Path(source).samefile(target)
+        if same:
+            raise UsageError(f"{target} is the picture itself; give another name.")
+        check_target(Path(target), overwrite=overwrite)
+        colored = self.color(self.open(source, page=page), chosen)
+        colored.save(target, overwrite=overwrite)
+        return colored
+
+    def map(
+        self, pictures: Iterable[Any], *, workers: int = 2, **settings: Unpack[Wanted]
+    ) -> Iterator[Any]:
+        """Color many pictures; decoding, network and encoding of neighbors overlap.
+
+        Args:
+            pictures: of any kind that the colorizer can be called with; looked at a few ahead.
+            workers: pictures in work at a time.
+            **settings: as for calling the colorizer.
+
+        Yields:
+            The colored pictures in the same order, each of the kind that was given. A picture that
+            cannot be colored raises when its turn comes.
+
+        Raises:
+            UsageError: a setting is unknown or out of range, or there is no worker.
+        """
+        if workers < 1:
+            raise UsageError(f"{workers} workers color nothing; give 1 or more.")
+        chosen = settings_of(settings)
+        return self._mapped(pictures, workers=workers, settings=chosen)
+
+    def _mapped(
+        self, pictures: Iterable[Any], *, workers: int, settings: Settings
+    ) -> Iterator[Any]:
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[Any]] = deque()
+            try:
+                for picture in pictures:
+                    waiting.append(pool.submit(self.__call__, picture, settings=settings))
+                    if len(waiting) > workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
+class Colorizer(Front):
     """A loaded model that colors any number of pictures; safe to use from several threads.
 
     Args:
-        model: name of an installed model, or path of a bundle; ``auto`` takes ``photo`` for
-            photographs and the installed model for line art for line drawings, picture by picture.
+        model: name of an installed model, or path of a bundle.
         device: ``auto``, ``cpu``, ``cuda``, ...; see :mod:`tinct.engine`.
         threads: that work on one picture; None means one for each core.
 
@@ -60,283 +365,48 @@ class Colorizer:
     """
 
     def __init__(
-        self, model: str | Path = AUTO, *, device: str = "auto", threads: int | None = None
+        self, model: str | Path = "photo", *, device: str = "auto", threads: int | None = None
     ) -> None:
-        self.bundle = find_bundle("photo" if model == AUTO else model)
+        self.bundle = find_bundle(model)
         verify(self.bundle)
         self.engine = Engine(self.bundle, device=device, threads=threads)
-        self.device = device
         self.threads = threads
-        self._drawer: Colorizer | None = None
-        self._lock = threading.Lock()
-        self._for_photos = self if model != AUTO else copy.copy(self)
-        self._for_photos._for_photos = self._for_photos
-
-    def choose(self, gray: NDArray[Any]) -> Colorizer:
-        """Return the colorizer for a picture: itself, unless the model is chosen automatically.
-
-        Args:
-            gray: uint8 or uint16 (H, W), sRGB-encoded.
-
-        Warns:
-            PictureWarning: the picture looks like a line drawing, and no model for those is
-                installed.
-
-        Raises:
-            ModelError: the model for line art is damaged.
-        """
-        if self._for_photos is self or tell_kind(gray).kind == "photo":
-            return self._for_photos
-        with self._lock:
-            if self._drawer is None:
-                bundle = find_for_task("lineart")
-                if bundle is None:
-                    warnings.warn(NO_DRAWER, PictureWarning, stacklevel=3)
-                    return self._for_photos
-                self._drawer = Colorizer(bundle.path, device=self.device, threads=self.threads)
-            return self._drawer
 
     @property
     def name(self) -> str:
-        """The model's name; that for photographs where it is chosen automatically."""
+        """The model's name."""
         return self.bundle.manifest.name
 
-    @property
-    def paints(self) -> bool:
-        """Whether the model paints lightness too, which it may do to line art."""
-        manifest = self.bundle.manifest
-        return manifest.task == "lineart" and manifest.predicts == "lab"
-
-    @property
-    def note(self) -> Note:
-        """What colored files say about who colored them."""
-        return Note(software=f"tinct {tinct.__version__}", model=self.name)
-
-    def __call__(
-        self,
-        picture: Any,
-        *,
-        hints: Given = (),
-        strength: float = 1.0,
-        quality: str = "balanced",
-        reference: Any = None,
-        flat: bool = False,
-        page: int | None = None,
-    ) -> Any:
-        """Color one picture and give back the same kind.
-
-        Args:
-            picture: a path or a PIL image (gives a PIL image, RGB or RGBA); the bytes of a file
-                (gives bytes of the same format, metadata kept); or an array of sRGB codes, (H, W)
-                or (H, W, 1 to 4), uint8, uint16 or floats 0..1 (gives (H, W, 3), with alpha
-                (H, W, 4), of the same type).
-            hints: colors that are known: one or more of what :func:`tinct.read_hints` takes.
-            strength: factor on the colors' chroma, 0 (gray) to 1.5.
-            quality: ``fast``, ``balanced`` or ``best``: the size at which the model works.
-            reference: a picture whose palette the colors take: of any kind above but in color, or
-                what :func:`tinct.coloring.palette.read_palette` gave; None: as the model proposes.
-            flat: give each region that a drawing's lines enclose one color.
-            page: which page of a file, from 0; None means the first, with a warning if there are
-                more.
-
-        Returns:
-            The colored picture. Floats are handled in 16 bits. PIL holds 8 bits a channel, so that
-            a 16-bit picture given as a path or PIL image comes back in 8; use bytes or arrays to
-            keep 16.
-
-        Raises:
-            PictureError: the picture cannot be read.
-            UsageError: a setting is out of range, or the picture is of no kind listed above.
-            DeviceError: the device ran out of memory.
-            ModelError: the model failed.
-            SaveError: bytes were given whose size the format cannot be written in.
-        """
-        paint = partial(
-            Colorizer.photo,
-            hints=hints,
-            strength=strength,
-            quality=quality,
-            reference=reference,
-            flat=flat,
-        )
-        if isinstance(picture, (bytes, bytearray, memoryview)):
-            opened = _opened(photo.open_photo(bytes(picture), page=page))
-            chosen = self.choose(opened.gray)
-            return photo.encode_photo(paint(chosen, opened), opened, note=chosen.note)
-        if isinstance(picture, (str, os.PathLike)):
-            opened = _opened(photo.open_photo(Path(picture), page=page))
-            return _as_pil(paint(self, opened), opened)
-        if page is not None:
-            raise UsageError(f"Only files have pages; leave out page {page}.")
-        if isinstance(picture, np.ndarray):
-            opened = _opened(photo.from_array(picture))
-            return _as_array(paint(self, opened), opened, like=picture)
-        if hasattr(picture, "getbands") and hasattr(picture, "load"):
-            opened = _opened(photo.from_pil(picture))
-            return _as_pil(paint(self, opened), opened)
-        raise UsageError(
-            f"A {type(picture).__name__} is no picture; hand over a path, bytes, a PIL image "
-            "or a NumPy array."
-        )
-
-    def file(
-        self,
-        source: str | Path,
-        target: str | Path,
-        *,
-        hints: Given = (),
-        strength: float = 1.0,
-        quality: str = "balanced",
-        reference: Any = None,
-        flat: bool = False,
-        page: int | None = None,
-        overwrite: bool = False,
-    ) -> None:
-        """Color a file into another, with depth and metadata kept and a note in it.
-
-        Args:
-            source: the picture's file.
-            target: the file to write; its ending decides the format.
-            hints: as for calling the colorizer.
-            strength: likewise.
-            quality: likewise.
-            reference: likewise.
-            flat: likewise.
-            page: likewise.
-            overwrite: whether an existing target may be replaced.
-
-        Raises:
-            UsageError: source and target are the same file.
-            SaveError: the target exists already or cannot be written; it is as it was before.
-            PictureError: as for calling the colorizer, like all others.
-        """
-        same = False
-        with suppress(OSError, ValueError):  # what is missing or has no possible name fails below
-            same = Path(source).samefile(target)
-        if same:
-            raise UsageError(f"{target} is the picture itself; give another name.")
-        check_target(Path(target), overwrite=overwrite)
-        opened = _opened(photo.open_photo(Path(source), page=page))
-        chosen = self.choose(opened.gray)
-        rgb = chosen.photo(
-            opened,
-            hints=hints,
-            strength=strength,
-            quality=quality,
-            reference=reference,
-            flat=flat,
-        )
-        photo.save_photo(rgb, opened, target, overwrite=overwrite, note=chosen.note)
-
-    def photo(
-        self,
-        picture: Photo,
-        *,
-        hints: Given = (),
-        strength: float = 1.0,
-        quality: str = "balanced",
-        reference: Any = None,
-        flat: bool = False,
-    ) -> Rgb:
-        """Color an opened photograph.
-
-        Args:
-            picture: from :mod:`tinct.photo`.
-            hints: as for calling the colorizer.
-            strength: likewise.
-            quality: likewise.
-            reference: likewise.
-            flat: likewise.
-
-        Returns:
-            sRGB (H, W, 3), uint8 or uint16 as ``picture.gray``.
-
-        Raises:
-            UsageError: a setting is out of range.
-            DeviceError: the device ran out of memory.
-            ModelError: the model failed.
-        """
-        if not 0 <= strength <= STRONGEST:
-            raise UsageError(f"The strength must lie in 0..{STRONGEST:g}, not {strength:g}.")
-        if quality not in QUALITIES:
-            raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {quality!r}.")
-        chosen = self.choose(picture.gray)
-        if flat and chosen.bundle.manifest.task != "lineart":
-            raise UsageError(f"Flat colors are for drawings; {chosen.name!r} colors photographs.")
-        wanted = None if reference is None else read_palette(reference)
-        if chosen.paints:  # two paintings, one of them mirrored, would have no mean worth showing
-            lab, fitted = chosen._predict(
-                picture.gray, hints=hints, quality=quality, reference=wanted
-            )
-            rgb = painting.paint_drawing(
-                picture.gray,
-                lab,
-                fitted.lightness[0, 0],
-                strength=strength,
-                cover=fitted.shape.cover,
-                threads=self.threads,
-            )
-            return flats.flatten(picture.gray, rgb) if flat else rgb
-        proposal, fitted = chosen._predict(
-            picture.gray,
-            hints=hints,
-            quality=quality,
-            mirror=quality == "best",
-            reference=wanted,
-        )
-        rgb = chroma.compose(
-            picture.gray,
-            proposal[-2:],
-            strength=strength,
-            cover=fitted.shape.cover,
-            threads=self.threads,
-        )
-        return flats.flatten(picture.gray, rgb) if flat else rgb
+    def choose(self, gray: NDArray[Any]) -> Colorizer:  # noqa: ARG002  (one model colors all)
+        """Return itself."""
+        return self
 
     def propose(
         self,
         gray: NDArray[Any],
         *,
-        hints: Given = (),
         quality: str = "balanced",
         edge: chroma.Edge = "auto",
         mirror: bool = False,
-    ) -> tuple[NDArray[np.float32], tuple[float, float]]:
-        """Return the colors that the model proposes, at its own size.
+        bins: bool = False,
+    ) -> Proposal:
+        """Let the model look at a picture.
 
         Args:
             gray: uint8 or uint16 (H, W), sRGB-encoded.
-            hints: as for calling the colorizer.
-            quality: likewise.
+            quality: ``fast``, ``balanced`` or ``best``.
             edge: how the model's input gets sides of the right multiple; see
                 :func:`tinct.coloring.chroma.working_shape`.
             mirror: average the proposal with that for the mirrored picture; twice the time.
+            bins: also keep the distribution over ab bins, if the model has one.
 
         Returns:
-            float32 (2, h, w), a*, b* in Lab units, and the shares of its height and width that
-            show the picture; the rest is padding.
+            What it proposes without hints.
 
         Raises:
             DeviceError: the device ran out of memory.
             ModelError: the model failed.
         """
-        chosen = self.choose(gray)
-        proposal, fitted = chosen._predict(
-            gray, hints=hints, quality=quality, edge=edge, mirror=mirror
-        )
-        return proposal[-2:], fitted.shape.cover
-
-    def _predict(
-        self,
-        gray: NDArray[Any],
-        *,
-        hints: Given,
-        quality: str,
-        edge: chroma.Edge = "auto",
-        mirror: bool = False,
-        reference: Palette | None = None,
-    ) -> tuple[NDArray[np.float32], chroma.Fitted]:
-        """Return the model's (2 or 3, h, w), whichever it predicts, and what it has seen."""
         manifest = self.bundle.manifest
         size = manifest.sizes[quality]
         fitted = chroma.fit(
@@ -347,103 +417,154 @@ class Colorizer:
             edge=edge,
             threads=self.threads,
         )
-        # A drawing does not tell how light the colors are that belong into it; the hints do.
-        own = manifest.task == "lineart"
-        planes = _planes(hints, fitted, own_lightness=own, size=gray.shape) if hints else None
-        proposal = self._run(fitted.lightness, planes)
+        found = self.engine.run(fitted.lightness, None, bins=bins)
+        predicted = _color_of(found)
         if mirror:
-            turned = None if planes is None else np.ascontiguousarray(planes[..., ::-1])
-            other = self._run(np.ascontiguousarray(fitted.lightness[..., ::-1]), turned)
-            proposal = (proposal + other[..., ::-1]) * np.float32(0.5)
+            predicted = _mean(predicted, self._mirrored(fitted, None))
+        held = None if found.bins is None else found.bins[0]
+        return Proposal(
+            bundle=self.bundle,
+            fitted=fitted,
+            size=(gray.shape[0], gray.shape[1]),
+            predicted=predicted,
+            bins=held,
+            color=predicted,
+        )
+
+    def adjust(
+        self,
+        proposal: Proposal,
+        *,
+        hints: tuple[Hint, ...] = (),
+        reference: Palette | None = None,
+        mirror: bool = False,
+    ) -> Proposal:
+        """Apply hints and a palette to what a model proposed; earlier ones are forgotten.
+
+        The picture is not opened again, and the model does not look again, unless it has a use for
+        hints of its own (``manifest.spreads_hints`` is false).
+
+        Args:
+            proposal: of this colorizer's model.
+            hints: colors that are known.
+            reference: the palette that the colors take.
+            mirror: as for :meth:`propose`.
+        """
+        manifest, fitted = self.bundle.manifest, proposal.fitted
+        found, planes = proposal.predicted, None
+        if hints:
+            planes = self._planes(hints, proposal)
+            if manifest.takes_hints and not manifest.spreads_hints:
+                found = _color_of(self.engine.run(fitted.lightness, planes[None]))
+                if mirror:
+                    found = _mean(found, self._mirrored(fitted, planes))
         if reference is not None:
-            proposal = self._repainted(proposal, fitted, reference)
+            found = _repainted(found, fitted, reference)
         if planes is not None:  # what was said of a place goes before what was said of all
-            kept = proposal if self.paints else proposal[-2:]
-            proposal = propagation.follow(fitted.lightness[0, 0], kept, planes[0])
-        return proposal, fitted
+            kept = found if proposal.paints else found[-2:]
+            found = propagation.follow(fitted.lightness[0, 0], kept, planes)
+        return replace(proposal, color=found)
 
-    def _repainted(
-        self, proposal: NDArray[np.float32], fitted: chroma.Fitted, reference: Palette
-    ) -> NDArray[np.float32]:
-        """Return a prediction with the palette of a reference."""
-        _, height, width = proposal.shape
-        lightness = proposal[:1]
-        if not self.paints:
-            step = fitted.lightness.shape[2] // height
-            lightness = fitted.lightness[0].reshape(1, height, step, width, step).mean((2, 4))
-        lab = np.concatenate([lightness, proposal[-2:]])
-        lab[1:] = palette.repaint(lab, reference, cover=fitted.shape.cover)
-        return lab if self.paints else lab[1:]
+    def render(
+        self,
+        gray: NDArray[Any],
+        settings: Settings | None = None,
+        *,
+        proposal: Proposal | None = None,
+    ) -> Rgb:
+        """Color a gray picture at full size.
 
-    def _run(
-        self, lightness: NDArray[np.float32], planes: NDArray[np.float32] | None
-    ) -> NDArray[np.float32]:
-        """Return what the model predicts for one picture."""
-        prediction = self.engine.run(lightness, planes)
-        proposal = prediction.lab if prediction.ab is None else prediction.ab
-        assert proposal is not None
-        first: NDArray[np.float32] = proposal[0]
-        return first
+        Args:
+            gray: uint8 or uint16 (H, W), sRGB-encoded.
+            settings: None means the defaults.
+            proposal: adjusted already; None lets the model look.
+
+        Returns:
+            sRGB (H, W, 3), the dtype of ``gray``.
+
+        Raises:
+            UsageError: flat colors are asked for of a photograph.
+            DeviceError: the device ran out of memory.
+            ModelError: the model failed.
+        """
+        settings = settings or Settings()
+        if settings.flat and self.bundle.manifest.task != "lineart":
+            raise UsageError(f"Flat colors are for drawings; {self.name!r} colors photographs.")
+        if proposal is None:
+            # Two paintings, one of them mirrored, would have no mean worth showing.
+            mirror = settings.quality == "best" and not self.bundle.paints
+            proposal = self.adjust(
+                self.propose(gray, quality=settings.quality, mirror=mirror),
+                hints=settings.hints,
+                reference=settings.reference,
+                mirror=mirror,
+            )
+        if proposal.paints:
+            rgb = painting.paint_drawing(
+                gray,
+                proposal.color,
+                proposal.fitted.lightness[0, 0],
+                strength=settings.strength,
+                cover=proposal.cover,
+                threads=self.threads,
+            )
+        else:
+            rgb = chroma.compose(
+                gray,
+                proposal.ab,
+                strength=settings.strength,
+                cover=proposal.cover,
+                threads=self.threads,
+            )
+        return flats.flatten(gray, rgb) if settings.flat else rgb
+
+    def _mirrored(self, fitted: chroma.Fitted, planes: Floats | None) -> Floats:
+        """Return what the model predicts for the mirrored picture, mirrored back."""
+        turned = None if planes is None else np.ascontiguousarray(planes[None, ..., ::-1])
+        found = self.engine.run(np.ascontiguousarray(fitted.lightness[..., ::-1]), turned)
+        return _color_of(found)[..., ::-1]
+
+    def _planes(self, hints: tuple[Hint, ...], proposal: Proposal) -> Floats:
+        """Draw hints at working size, (4, h, w), with their own lightness or the picture's."""
+        shape = proposal.fitted.shape
+        drawn = rasterize(
+            hints,
+            shape.height,
+            shape.width,
+            lightness=proposal.fitted.lightness[0, 0, : shape.height, : shape.width],
+            # A drawing does not tell how light the colors are that belong into it; the hints do.
+            own_lightness=self.bundle.manifest.task == "lineart",
+            size=proposal.size,
+        )
+        return np.pad(drawn, ((0, 0), (0, shape.bottom), (0, shape.right)))
 
 
-def _planes(
-    given: Given, fitted: chroma.Fitted, *, own_lightness: bool, size: tuple[int, ...]
-) -> NDArray[np.float32]:
-    """Draw hints at working size, with their own lightness or that of the picture."""
-    shape = fitted.shape
-    drawn = rasterize(
-        read_hints(given),
-        shape.height,
-        shape.width,
-        lightness=fitted.lightness[0, 0, : shape.height, : shape.width],
-        own_lightness=own_lightness,
-        size=(size[0], size[1]),
-    )
-    return np.pad(drawn, ((0, 0), (0, shape.bottom), (0, shape.right)))[None]
+def _color_of(found: Prediction) -> Floats:
+    """Return a prediction for one picture, (2, h, w) or (3, h, w)."""
+    color = found.lab if found.ab is None else found.ab
+    assert color is not None
+    first: Floats = color[0]
+    return first
 
 
-def _opened(picture: Photo) -> Photo:
+def _mean(one: Floats, other: Floats) -> Floats:
+    return (one + other) * np.float32(0.5)
+
+
+def _repainted(found: Floats, fitted: chroma.Fitted, reference: Palette) -> Floats:
+    """Return a prediction with the palette of a reference."""
+    channels, height, width = found.shape
+    lightness = found[:1]
+    if channels == 2:
+        step = fitted.lightness.shape[2] // height
+        lightness = fitted.lightness[0].reshape(1, height, step, width, step).mean((2, 4))
+    lab = np.concatenate([lightness, found[-2:]])
+    lab[1:] = palette.repaint(lab, reference, cover=fitted.shape.cover)
+    return lab if channels == 3 else lab[1:]
+
+
+def _ready(picture: Photo) -> Photo:
     """Say when a file was in color already; lay ink without paper on white."""
     if picture.was_color:
-        warnings.warn(
-            "The picture is in color already: its lightness is used.", PictureWarning, stacklevel=3
-        )
+        warnings.warn(WAS_COLOR, PictureWarning, stacklevel=4)
     return lay_on_paper(picture)
-
-
-def _as_array(rgb: Rgb, picture: Photo, *, like: NDArray[Any]) -> NDArray[Any]:
-    """Return the result as an array of the type that was given."""
-    channels = [rgb] if picture.alpha is None else [rgb, picture.alpha[..., None]]
-    out: NDArray[Any] = np.concatenate(channels, axis=2)
-    if like.dtype.kind == "f":
-        return (out / np.float64(np.iinfo(out.dtype).max)).astype(like.dtype)
-    return out
-
-
-def _as_pil(rgb: Rgb, picture: Photo) -> Any:
-    """Return the result as a PIL image of 8 bits a channel."""
-    from PIL import Image  # noqa: PLC0415
-
-    out = _as_array(rgb, picture, like=rgb)
-    if out.dtype == np.uint16:
-        out = np.rint(out / np.float32(257)).astype(np.uint8)
-    return Image.fromarray(out)
-
-
-def colorize(
-    picture: Any,
-    *,
-    model: str | Path = AUTO,
-    device: str = "auto",
-    threads: int | None = None,
-    hints: Given = (),
-    strength: float = 1.0,
-    quality: str = "balanced",
-    reference: Any = None,
-    flat: bool = False,
-) -> Any:
-    """Color one picture; see :class:`Colorizer`, which is the reusable form."""
-    colorizer = Colorizer(model, device=device, threads=threads)
-    return colorizer(
-        picture, hints=hints, strength=strength, quality=quality, reference=reference, flat=flat
-    )

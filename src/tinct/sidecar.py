@@ -17,12 +17,11 @@ from typing import Any
 
 import tinct
 from tinct.atomic import check_target, replacing
-from tinct.bundle import QUALITIES, Bundle
-from tinct.coloring.chroma import STRONGEST
+from tinct.bundle import Bundle
 from tinct.errors import PictureError, SaveError, UsageError
-from tinct.hints import Hint
 from tinct.hints import files as hint_files
 from tinct.hints.validation import FieldError, number_of
+from tinct.settings import QUALITIES, STRONGEST, Settings
 
 SCHEMA = "tinct.recipe/1"
 ENDING = ".tinct.json"
@@ -33,19 +32,15 @@ class ColorRecipe:
     """What made the colors of a picture.
 
     Attributes:
-        hints: colors that were given.
+        settings: hints, strength and so on; a recipe holds no reference.
         model: the model's name; None means the default.
         sha256: of its graph, hexadecimal; None means any.
-        strength: factor on chroma; None means the default, like all below.
-        quality: the size at which the model looks.
         version: of the tinct that wrote it.
     """
 
-    hints: tuple[Hint, ...] = ()
+    settings: Settings = field(default_factory=Settings)
     model: str | None = None
     sha256: str | None = None
-    strength: float | None = None
-    quality: str | None = None
     version: str = field(default=tinct.__version__)
 
     def of_bundle(self, bundle: Bundle) -> ColorRecipe:
@@ -62,18 +57,19 @@ class ColorRecipe:
 
     def in_shares(self, height: int, width: int) -> ColorRecipe:
         """Return the recipe with hints in shares of a picture of ``height`` x ``width`` pixels."""
-        return replace(self, hints=tuple(hint.in_shares(height, width) for hint in self.hints))
+        hints = tuple(hint.in_shares(height, width) for hint in self.settings.hints)
+        return replace(self, settings=replace(self.settings, hints=hints))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values."""
         model = {"name": self.model, "sha256": self.sha256}
-        settings = {"strength": self.strength, "quality": self.quality}
+        held = self.settings
         return {
             "schema": SCHEMA,
             "tinct": self.version,
             "model": {name: value for name, value in model.items() if value is not None},
-            "settings": {name: value for name, value in settings.items() if value is not None},
-            "hints": [hint_files.as_json(hint) for hint in self.hints],
+            "settings": {"strength": held.strength, "quality": held.quality, "flat": held.flat},
+            "hints": [hint_files.as_json(hint) for hint in held.hints],
         }
 
     def as_text(self) -> str:
@@ -119,13 +115,17 @@ def parse_recipe(held: Any, *, folder: Path | None = None) -> ColorRecipe:
     if not isinstance(version, str):
         raise FieldError("tinct", "must be a version as text")
     model = _object(fields, "model", known=["name", "sha256"])
-    settings = _object(fields, "settings", known=["strength", "quality"])
+    given = _object(fields, "settings", known=["strength", "quality", "flat"])
+    default = Settings()
     return ColorRecipe(
-        hints=hint_files.from_json(fields.get("hints", []), folder=folder),
+        settings=Settings(
+            hints=hint_files.from_json(fields.get("hints", []), folder=folder),
+            strength=_strength(given.get("strength", default.strength)),
+            quality=_quality(given.get("quality", default.quality)),
+            flat=_flat(given.get("flat", default.flat)),
+        ),
         model=_name(model.get("name")),
         sha256=_hash(model.get("sha256")),
-        strength=_strength(settings.get("strength")),
-        quality=_quality(settings.get("quality")),
         version=version,
     )
 
@@ -152,19 +152,23 @@ def _hash(value: Any) -> str | None:
     raise FieldError("model.sha256", "must be 64 hexadecimal digits in small letters")
 
 
-def _strength(value: Any) -> float | None:
-    if value is None:
-        return None
+def _strength(value: Any) -> float:
     strength = number_of("settings.strength", value)
     if not 0 <= strength <= STRONGEST:
         raise FieldError("settings.strength", f"must lie in 0..{STRONGEST:g}, not {strength:g}")
     return strength
 
 
-def _quality(value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and value in QUALITIES):
+def _quality(value: Any) -> str:
+    if isinstance(value, str) and value in QUALITIES:
         return value
     raise FieldError("settings.quality", f"{value!r} is none of {', '.join(QUALITIES)}")
+
+
+def _flat(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise FieldError("settings.flat", f"must be true or false, not {value!r}")
 
 
 def beside(result: Path, *, source: Path | None) -> Path:

@@ -89,7 +89,9 @@ def test_figures_are_those_of_evaluate(
         ("tiny + 10 hints", bundles[0], 10),
         ("brown", bundles[1], 0),
     ):
-        alone = evaluate.evaluate(folder, model=Path(model), hints=hints, judges=[_Redness()])
+        alone = evaluate.evaluate(
+            folder, model=Path(model), hints=hints, learned=lambda: ([_Redness()], [])
+        )
         for mine, theirs in ((label, "ours"), ("gray", "gray"), (LABELS[1], "mean_color")):
             found = {key: rows[mine].figures[key] for key in MEASURED}
             assert found == pytest.approx({key: alone.rows[theirs][key] for key in MEASURED})
@@ -114,7 +116,7 @@ def test_best_median_and_worst_by_another_sort(
 ) -> None:
     errors: dict[str, list[float]] = {}
     for model in bundles:
-        for picture in evaluate.evaluate(folder, model=Path(model), judges="none").pictures:
+        for picture in evaluate.evaluate(folder, model=Path(model)).pictures:
             errors.setdefault(picture.name, []).append(picture.rows["ours"]["ciede2000"])
     names, values = list(errors), np.mean(list(errors.values()), axis=1)
     order = [names[place] for place in np.argsort(values)]
@@ -372,7 +374,7 @@ def test_line_art_has_a_table_of_its_own(bundles: list[str], folder: Path, tmp_p
             ("lineart", "drawings", 2),
         ]
         assert [[row.label for row in t.rows][2:] for t in found.tables] == [["brown"], ["painter"]]
-    alone = evaluate.evaluate(drawings, model=painted.path, limit=2, judges="none")
+    alone = evaluate.evaluate(drawings, model=painted.path, limit=2)
     row = found.tables[1].rows[-1]
     assert row.figures["ciede2000"] == pytest.approx(alone.rows["ours"]["ciede2000"])
     assert row.figures["ciede2000_of_gray"] == alone.rows["ours"]["ciede2000_of_gray"]

@@ -117,7 +117,7 @@ def test_the_protocol_names_the_drawing_as_it_is_made() -> None:
 
 
 def test_a_line_art_model_on_color_and_sketch(folder: Path, art: Bundle) -> None:
-    results = evaluate.evaluate(folder, model=art.path, judges="none")
+    results = evaluate.evaluate(folder, model=art.path)
     results.raise_failures()
     assert results.n == 5
     assert results.model is not None
@@ -143,7 +143,7 @@ def test_a_line_art_model_on_color_and_sketch(folder: Path, art: Bundle) -> None
 
 
 def test_a_line_art_model_on_plain_pictures(folder: Path, art: Bundle) -> None:
-    results = evaluate.evaluate(folder / "color", model=art.path, judges="none", limit=2)
+    results = evaluate.evaluate(folder / "color", model=art.path, limit=2)
     results.raise_failures()
     assert results.notes[0].startswith("0 of 2 inputs are drawings")
     assert any("2 of 2 drawings are made from" in sentence for sentence in results.protocol)
@@ -158,23 +158,23 @@ def test_a_line_art_model_on_plain_pictures(folder: Path, art: Bundle) -> None:
 
 
 def test_a_photograph_model_takes_the_color_pictures(folder: Path, tiny: Bundle) -> None:
-    results = evaluate.evaluate(folder, model=tiny.path, judges="none")
-    plain = evaluate.evaluate(folder / "color", model=tiny.path, judges="none")
+    results = evaluate.evaluate(folder, model=tiny.path)
+    plain = evaluate.evaluate(folder / "color", model=tiny.path)
     assert results.rows["ours"]["ciede2000"] == plain.rows["ours"]["ciede2000"]
     assert results.protocol == plain.protocol
     assert results.notes[0] == (
         "The true pictures are those in color/, made gray; drawings are not used."
     )
-    assert plain.notes == ["judges: none asked for."]
+    assert plain.notes == ["learned metrics: none asked for."]
     # A folder with pictures of its own is what it was.
     Image.fromarray(picture(7)).save(folder / "own.png")
-    own = evaluate.evaluate(folder, model=tiny.path, judges="none")
+    own = evaluate.evaluate(folder, model=tiny.path)
     assert [shown.name for shown in own.pictures] == ["own.png"]
 
 
 def test_hints_tell_a_line_art_model_the_true_lightness(tmp_path: Path, folder: Path) -> None:
     model = make_bundle(tmp_path / "art", task="lineart")
-    hinted = evaluate.evaluate(folder, model=model.path, judges="none", limit=1, hints=20)
+    hinted = evaluate.evaluate(folder, model=model.path, limit=1, hints=20)
     assert any("20 point hints" in sentence for sentence in hinted.protocol)
 
     seen = []
@@ -195,7 +195,7 @@ def test_what_cannot_be_measured_is_named(folder: Path, art: Bundle) -> None:
     Image.fromarray(drawn(picture(3, 40, 90))).save(folder / "sketch" / "work3.png")
     Image.fromarray(picture(0)[:1]).save(folder / "color" / "work4.png")
     (folder / "sketch" / "work0.png").write_bytes(b"no picture")
-    results = evaluate.evaluate(folder, model=art.path, judges="none")
+    results = evaluate.evaluate(folder, model=art.path)
     errors = {failure.name: failure.error for failure in results.failures}
     assert list(errors) == ["work0.png", "work3.png", "work4.png"]
     assert "90 x 40 pixels, its color picture 64 x 64" in errors["work3.png"]
@@ -211,10 +211,10 @@ def test_without_the_training_part_only_sketches_can_be_taken(
     monkeypatch.setitem(sys.modules, "tinct.train.data.lineart", None)
     monkeypatch.delattr("tinct.train.data.lineart", raising=False)
     with pytest.raises(MissingExtraError, match=r"tinct\[train\].*sketch"):
-        evaluate.evaluate(folder, model=art.path, judges="none")
+        evaluate.evaluate(folder, model=art.path)
     for seed in (3, 4):
         (folder / "color" / f"work{seed}.png").unlink()
-    assert evaluate.evaluate(folder, model=art.path, judges="none").n == 3
+    assert evaluate.evaluate(folder, model=art.path).n == 3
 
 
 def test_other_programs_measure_drawings_too(folder: Path) -> None:
@@ -225,7 +225,7 @@ def test_other_programs_measure_drawings_too(folder: Path) -> None:
         return subject.truth
 
     results = evaluate.score(
-        folder, painter=painter, system="truth", task="lineart", judges="none", remarks=["Told."]
+        folder, painter=painter, system="truth", task="lineart", remarks=["Told."]
     )
     assert results.rows["ours"]["ciede2000"] == 0
     assert results.protocol[-1] == "Told."

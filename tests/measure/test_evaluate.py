@@ -101,7 +101,7 @@ def _half(subject: dataset.Subject) -> np.ndarray:
 
 
 def _score(folder: Path, painter: evaluate.Painter = _half, **more: object) -> results.Results:
-    given = {"system": "half", "judges": "none", **more}
+    given = {"system": "half", **more}
     return evaluate.score(folder, painter=painter, **given)  # type: ignore[arg-type]
 
 
@@ -271,7 +271,7 @@ class _Redness:
 
 
 def test_judges_see_every_row_and_state_their_protocol(folder: Path) -> None:
-    results = _score(folder, judges=[_Redness()])
+    results = _score(folder, learned=lambda: ([_Redness()], []))
     expected = np.mean([dataset.open_rgb(p)[..., 0].mean() for p in dataset.list_pictures(folder)])
     assert results.rows["truth"]["vgg_distance"] == pytest.approx(expected)
     assert results.rows["gray"]["vgg_distance_of_gray"] == 1
@@ -294,7 +294,11 @@ def test_progress_counts_all_pictures(folder: Path) -> None:
     _score(folder, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
     seen.clear()
-    _score(folder, judges=[_Redness()], progress=lambda done, total: seen.append((done, total)))
+    _score(
+        folder,
+        learned=lambda: ([_Redness()], []),
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert seen == [(done, 8) for done in range(9)]
 
 
@@ -385,7 +389,7 @@ def test_peak_memory_follows_what_is_used() -> None:
 
 
 def test_a_bundle_is_evaluated(folder: Path, tiny: Bundle) -> None:
-    results = evaluate.evaluate(folder, model=tiny.path, judges="none")
+    results = evaluate.evaluate(folder, model=tiny.path)
     results.raise_failures()
     jsonschema.validate(results.to_json(), RESULTS)
     assert results.n == 4
@@ -401,20 +405,20 @@ def test_a_bundle_is_evaluated(folder: Path, tiny: Bundle) -> None:
 
 
 def test_hints_reach_the_model_and_are_in_the_protocol(folder: Path, tiny: Bundle) -> None:
-    plain = evaluate.evaluate(folder, model=tiny.path, judges="none")
-    hinted = evaluate.evaluate(folder, model=tiny.path, judges="none", hints=8)
-    again = evaluate.evaluate(folder, model=tiny.path, judges="none", hints=8)
+    plain = evaluate.evaluate(folder, model=tiny.path)
+    hinted = evaluate.evaluate(folder, model=tiny.path, hints=8)
+    again = evaluate.evaluate(folder, model=tiny.path, hints=8)
     assert hinted.rows["ours"]["ciede2000"] != plain.rows["ours"]["ciede2000"]
     assert hinted.rows["ours"]["ciede2000"] == again.rows["ours"]["ciede2000"]
     assert any("8 point hints" in sentence for sentence in hinted.protocol)
     assert hinted.system.endswith("8 hints")
     with pytest.raises(UsageError, match="-1 hints"):
-        evaluate.evaluate(folder, model=tiny.path, judges="none", hints=-1)
+        evaluate.evaluate(folder, model=tiny.path, hints=-1)
 
 
 def test_missing_models_are_an_error(folder: Path) -> None:
     with pytest.raises(ModelError, match="no-such-model"):
-        evaluate.evaluate(folder, model="no-such-model", judges="none")
+        evaluate.evaluate(folder, model="no-such-model")
 
 
 def test_a_report_is_complete_or_as_it_was(

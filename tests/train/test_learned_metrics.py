@@ -129,7 +129,7 @@ def test_the_taps_are_the_named_layers() -> None:
     assert {index: names[index] for index in learned_metrics.VGG_TAPS} == learned_metrics.VGG_TAPS
 
 
-def test_a_missing_judge_leaves_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_network_leaves_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*_: object) -> None:
         raise TrainingError("The weights could not be downloaded.")
 
@@ -138,7 +138,7 @@ def test_a_missing_judge_leaves_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path
     found, notes = learned_metrics.available()
     assert [judge.name for judge in found] == ["VGG-16 perceptual distance"]
     assert len(notes) == 1
-    assert notes[0].startswith("judge not available: classifier: The weights")
+    assert notes[0].startswith("learned metric not available: classifier: The weights")
     assert notes[0].endswith("could not be downloaded.")
 
 

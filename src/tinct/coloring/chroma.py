@@ -17,14 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct import color
-from tinct.coloring.lab_render import Exact, Renderer, Buffers, choose
+from tinct.coloring.lab_render import Buffers, Exact, Renderer, choose
 from tinct.resample import Floats, Work, bicubic, resample_rows, spread
 
 Gray = NDArray[np.uint8] | NDArray[np.uint16]
 Edge = Literal["auto", "pad", "resize"]
-
-STRONGEST = 1.5
-"""The largest factor on chroma."""
 
 MOST_STRETCH = 1 / 6  # of a side; more than that is padded instead
 

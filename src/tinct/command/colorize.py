@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinct import __version__
-from tinct.command import options, terminal
+from tinct.command import terminal
 from tinct.command.terminal import ended
 from tinct.errors import PartialError, SaveError, UsageError
+from tinct.settings import AUTO
 
 if TYPE_CHECKING:
-    from tinct.coloring.palette import Palette
     from tinct.jobs.batch import Result
     from tinct.sidecar import ColorRecipe, Keeper
 
@@ -29,21 +29,15 @@ def colorize(given: argparse.Namespace) -> int:
     from tinct.colorizer import Colorizer
     from tinct.jobs import batch
     from tinct.jobs.paths import plan
+    from tinct.router import open_model
 
     recipe = _recipe(given)
     assert recipe.model is not None
-    assert recipe.strength is not None
-    assert recipe.quality is not None
-    settings = batch.Settings(
-        hints=recipe.hints,
-        strength=recipe.strength,
-        quality=recipe.quality,
-        reference=_reference(given),
-        flat=given.flat,
-        layers=given.layers,
+    outputs = batch.Outputs(
         file_format=given.format,
         overwrite=given.overwrite,
         all_pages=given.all_pages,
+        layers=given.layers,
     )
     jobs = plan(given.pictures, output=given.output, file_format=given.format)
     if any(job.target is None for job in jobs):
@@ -55,13 +49,14 @@ def colorize(given: argparse.Namespace) -> int:
         named = None if given.save_recipe is True else given.save_recipe
         keeper = sidecar.Keeper(named, overwrite=given.overwrite)
         keeper.check([(job.source, job.target) for job in jobs])
-    colorizer = Colorizer(recipe.model, device=given.device, threads=given.threads)
-    mismatch = recipe.mismatch(colorizer.bundle)
-    if mismatch:
+    colorizer = open_model(recipe.model, device=given.device, threads=given.threads)
+    if isinstance(colorizer, Colorizer) and (mismatch := recipe.mismatch(colorizer.bundle)):
         terminal.complain(f"tinct: {given.recipe}: {mismatch}")
     results: list[Result] = []
     with terminal.progress("coloring", total=len(jobs)) as steps:
-        for colored in batch.color_all(jobs, colorizer=colorizer, settings=settings):
+        for colored in batch.color_all(
+            jobs, colorizer=colorizer, settings=recipe.settings, outputs=outputs
+        ):
             result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=recipe)
             results.append(result)
             _report(result, show=steps.show, json=given.json)
@@ -83,33 +78,30 @@ def _check_layers(given: argparse.Namespace, *, count: int) -> None:
     check_target(Path(given.layers), overwrite=given.overwrite)
 
 
-def _reference(given: argparse.Namespace) -> Palette | None:
-    """Return the palette of the reference, if there is one."""
-    if given.reference is None:
-        return None
-    if given.save_recipe is not None:
-        raise UsageError("a recipe cannot hold a reference; leave out --save-recipe")
-    from tinct.coloring.palette import read_palette
-
-    return read_palette(Path(given.reference))
-
-
 def _recipe(given: argparse.Namespace) -> ColorRecipe:
     """Return what a recipe and the options beside it ask for."""
     from tinct.hints.files import read_file
     from tinct.hints.text import parse_hint
     from tinct.sidecar import ColorRecipe, read_recipe
 
+    if given.reference is not None and given.save_recipe is not None:
+        raise UsageError("a recipe cannot hold a reference; leave out --save-recipe")
     recipe = read_recipe(given.recipe) if given.recipe else ColorRecipe()
     files = [hint for name in given.hints for hint in read_file(Path(name))]
-    strengths = (given.strength, recipe.strength, options.STRENGTH)
+    held = recipe.settings
+    settings = replace(
+        held,
+        hints=(*held.hints, *files, *map(parse_hint, given.hint)),
+        strength=held.strength if given.strength is None else given.strength,
+        quality=given.quality or held.quality,
+        reference=None if given.reference is None else Path(given.reference),
+        flat=given.flat or held.flat,
+    )
     return replace(
         recipe,
-        hints=(*recipe.hints, *files, *map(parse_hint, given.hint)),
-        model=given.model or recipe.model or options.MODEL,
+        settings=settings,
+        model=given.model or recipe.model or AUTO,
         sha256=None if given.model else recipe.sha256,
-        strength=next(strength for strength in strengths if strength is not None),
-        quality=given.quality or recipe.quality or options.QUALITY,
         version=__version__,
     )
 

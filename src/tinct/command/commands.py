@@ -8,11 +8,15 @@ from __future__ import annotations
 import argparse
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinct.command import terminal
 from tinct.command.terminal import ended
 from tinct.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from tinct.measure.drawings import Draw
+    from tinct.measure.results import LearnedMetric
 
 MAIN_FIGURES = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
 
@@ -77,9 +81,9 @@ def _figures(metrics: dict[str, Any]) -> str:
 
 def doctor(given: argparse.Namespace) -> int:
     """Say what works on this computer."""
-    from tinct.command import doctor as room
+    from tinct.command.doctor import examine
 
-    report = room.examine()
+    report = examine()
     if given.json:
         terminal.write_json(report.as_dict())
     else:
@@ -90,36 +94,62 @@ def doctor(given: argparse.Namespace) -> int:
 
 def evaluate(given: argparse.Namespace) -> int:
     """Measure a model."""
-    from tinct.measure import evaluate as room
+    from tinct.measure import evaluate as measuring
 
     for target in (given.json, given.html):
         if target:
-            room.check_output(target)
+            measuring.check_output(target)
     if given.html and len(given.hints) > 1:
         raise UsageError("--html shows one number of hints; name one with --hints")
     found = []
     for hints in given.hints:
         with terminal.counter("measuring") as count:
-            results = room.evaluate(
+            results = measuring.evaluate(
                 given.folder,
                 model=given.model,
                 hints=hints,
                 limit=given.limit,
                 quality=given.quality,
+                learned=_learned_metrics,
+                draw=_drawer,
                 device=given.device,
                 threads=given.threads,
                 progress=count,
             )
         found.append(results)
     several = len(found) > 1
-    terminal.write_drawing(room.hint_table(found) if several else room.table(found[0]))
+    table = measuring.hint_table(found) if several else measuring.table(found[0])
+    terminal.write_drawing(table)
     if given.json:
-        room.write_json(found if several else found[0], given.json)
+        measuring.write_json(found if several else found[0], given.json)
     if given.html:
-        room.write_html(found[0], given.html)
+        measuring.write_html(found[0], given.html)
     for results in found:
         results.raise_failures()
     return 0
+
+
+def _learned_metrics() -> tuple[list[LearnedMetric], list[str]]:
+    """Return the learned metrics that can be had, and notes on the others."""
+    try:
+        from tinct.train import learned_metrics
+    except ImportError as error:
+        missing = f"{error.name or error} is not installed"
+        return [], [f"learned metrics not available: {missing}; pip install 'tinct[train]'."]
+    return learned_metrics.available()
+
+
+def _drawer() -> Draw:
+    """Return what draws pictures that have no sketch."""
+    try:
+        from tinct.train.data.lineart import standard_drawer
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Drawings of pictures without a sketch are made by {error.name or error}, which is "
+            "not installed: pip install 'tinct[train]', or lay the folder out as color/ and "
+            "sketch/ with a sketch for every picture."
+        ) from error
+    return standard_drawer()
 
 
 def train(given: argparse.Namespace) -> int:
@@ -176,8 +206,10 @@ def report(given: argparse.Namespace) -> int:
     if given.pictures and not given.markdown:
         raise UsageError("--pictures belongs to --markdown FILE")
     _need_train_extra()
-    from tinct.measure import compare as room
     from tinct.measure import comparison_pages
+    from tinct.measure.compare import compare
+    from tinct.train import learned_metrics
+    from tinct.train.export import export as export_run
 
     for target in (given.json, given.html, given.markdown):
         if target:
@@ -185,8 +217,15 @@ def report(given: argparse.Namespace) -> int:
     if given.markdown:
         comparison_pages.check_markdown(Path(given.markdown))
     with terminal.counter("measuring") as count:
-        found = room.compare(
-            given.models, given.data, show=given.show, limit=given.limit, progress=count
+        found = compare(
+            given.models,
+            given.data,
+            show=given.show,
+            limit=given.limit,
+            learned=lambda: learned_metrics.available([learned_metrics.PerceptualDistance]),
+            export=export_run,
+            draw=_drawer,
+            progress=count,
         )
     for title, heads, rows in comparison_pages.texts(found):
         terminal.write(title)

@@ -146,10 +146,10 @@ def _try_out(report: Report) -> None:
     """Color a small gray ramp with the default model."""
     import numpy as np
 
-    from tinct.colorizer import Colorizer
+    from tinct.router import colorize
 
     ramp = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
     began = time.perf_counter()
-    colored = Colorizer()(ramp)
+    colored = colorize(ramp)
     assert colored.shape == (48, 64, 3)
     report.trial = f"colored a 64 x 48 test picture in {time.perf_counter() - began:.1f} s"

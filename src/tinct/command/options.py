@@ -20,12 +20,12 @@ from tinct.command.parsing import (
     whole_numbers,
 )
 from tinct.errors import TinctError
+from tinct.settings import AUTO, QUALITIES, STRONGEST, Settings
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
 
-QUALITIES = ("fast", "balanced", "best")
-MODEL, QUALITY, STRENGTH = "auto", "balanced", 1.0
+DEFAULTS = Settings()
 
 COMMANDS = {
     "colorize": "color pictures; the word may be left out",
@@ -95,9 +95,10 @@ def _add_model(parser: Parser, *, default: str) -> None:
     group.add_argument(
         "--quality",
         type=one_of(QUALITIES),
-        default=QUALITY,
+        default=DEFAULTS.quality,
         metavar="Q",
-        help=f"fast, balanced or best: the size at which the model looks (default: {QUALITY})",
+        help=f"fast, balanced or best: the size at which the model looks "
+        f"(default: {DEFAULTS.quality})",
     )
     group.add_argument(
         "--device",
@@ -156,7 +157,8 @@ The model auto tells line drawings from photographs and colors each with its own
         "--strength",
         type=strength_of,
         metavar="S",
-        help="how strong the colors are: 0 is gray, 1 as the model proposes (default), up to 1.5",
+        help="how strong the colors are: 0 is gray, 1 as the model proposes (default), up to "
+        f"{STRONGEST:g}",
     )
     parser.add_argument(
         "--hint",
@@ -210,7 +212,7 @@ The model auto tells line drawings from photographs and colors each with its own
     parser.add_argument(
         "--json", action="store_true", help="print one line of JSON for each picture"
     )
-    _add_model(parser, default=MODEL)
+    _add_model(parser, default=AUTO)
     parser.set_defaults(model=None, quality=None)  # a recipe may say them
     return parser
 

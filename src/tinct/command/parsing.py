@@ -13,12 +13,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from tinct.errors import UsageError
+from tinct.settings import STRONGEST
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif", "heic")
-STRENGTHS = (0.0, 1.5)
 
 
 def meant(word: str, known: Sequence[str]) -> str:
@@ -78,7 +78,7 @@ def picture_format(text: str) -> str:
 
 def strength_of(text: str) -> float:
     """Convert a strength and check its range."""
-    low, high = STRENGTHS
+    low, high = 0.0, STRONGEST
     with suppress(ValueError):
         value = float(text)
         if low <= value <= high:

@@ -4,14 +4,15 @@ Places are shares of the upright picture: x from 0 (left edge) to 1 (right edge)
 1 (bottom), so that a hint means the same at every size. With ``unit="px"`` they are pixels of the
 full-size picture. Lengths (radius, width) are shares of its short side, or pixels.
 
-The rooms behind: ``values`` (the hints, and their planes), ``text`` and ``files`` read hints,
-``fields`` knows what may stand in them, ``pictures`` reads the pictures in them, ``color_text`` the
-colors; ``planes`` knows which cells a drawn thing covers.
+Behind it: ``types`` (the hints), ``rasterize`` and ``cells`` (their planes), ``text`` and ``files``
+(reading hints), ``validation`` (what may stand in them), ``images`` (the pictures in them),
+``color_names`` (colors in words).
 """
 
 from __future__ import annotations
 
 from tinct.hints.files import read_hints
+from tinct.hints.rasterize import rasterize
 from tinct.hints.text import parse_hint
 from tinct.hints.types import (
     RADIUS,
@@ -22,7 +23,6 @@ from tinct.hints.types import (
     Patch,
     Point,
     Stroke,
-    rasterize,
 )
 
 __all__ = [

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct import color, libvips
+from tinct import color
 from tinct.errors import PictureError
+from tinct.photo import open_color
 
 MAX_PIXELS = 100_000_000
 """Larger hint pictures are refused."""
@@ -175,7 +176,7 @@ def of_picture(picture: Any) -> Pixels:
     if isinstance(picture, (str, os.PathLike)):
         return _of_file(Path(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        return _of_vips(lambda vips: vips.Image.new_from_buffer(bytes(picture), ""), name="it")
+        return _of_file(bytes(picture))
     if hasattr(picture, "getbands") and hasattr(picture, "load"):
         return _of_pillow(picture)
     raise PictureError(
@@ -205,13 +206,11 @@ def of_array(array: NDArray[Any]) -> Pixels:
     return Pixels(height, width, codes.tobytes())
 
 
-def _of_file(path: Path) -> Pixels:
+def _of_file(source: Path | bytes) -> Pixels:
     try:
-        if not path.is_file():
-            raise PictureError(f"{path.name} is not there, or is no file; check the name.")
-    except (OSError, ValueError) as error:
-        raise PictureError(f"{path.name[:80]!r} is no name that a file can have.") from error
-    return _of_vips(lambda vips: vips.Image.new_from_file(str(path)), name=path.name)
+        return of_array(open_color(source, alpha=True, max_pixels=MAX_PIXELS))
+    except PictureError as error:
+        raise PictureError(f"{error}.") from error
 
 
 def _of_pillow(image: Any) -> Pixels:
@@ -225,27 +224,3 @@ def _of_pillow(image: Any) -> Pixels:
     except (OSError, ValueError, SyntaxError) as error:
         raise PictureError(f"Pillow cannot decode the image ({error}).") from error
     return of_picture(held.getvalue())
-
-
-def _of_vips(load: Any, *, name: str) -> Pixels:
-    """Open a picture with libvips: upright, profile applied, as 8-bit sRGB with alpha."""
-    vips = libvips.load()
-    try:
-        image = load(vips)
-        if image.width * image.height > MAX_PIXELS:
-            raise PictureError(
-                f"{name} has {image.width} x {image.height} pixels; hints take "
-                f"{MAX_PIXELS // 1_000_000} million at most: make it smaller."
-            )
-        image = image.autorot()
-        if image.get_typeof("icc-profile-data"):
-            image = image.icc_transform("srgb", embedded=True, intent="relative")
-        image = image.colourspace("srgb")
-        if not image.hasalpha():
-            image = image.bandjoin(255)
-        return of_array(np.asarray(image.cast("uchar").numpy()))
-    except vips.Error as error:
-        libvips.forget_errors()
-        raise PictureError(
-            f"{name} cannot be read as a picture: {libvips.reason(error)}."
-        ) from error

@@ -12,35 +12,34 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinct import __version__, photo
-from tinct.drawing.transparency import lay_on_paper
+from tinct import photo
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
 from tinct.jobs.paths import MARK, PIPE, Identity, Job, identities, inputs_of
+from tinct.settings import Settings
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle
-    from tinct.coloring.palette import Palette
-    from tinct.colorizer import Colorizer
-    from tinct.hints import Hint
+    from tinct.colorizer import Front
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How every picture of a batch is colored; see `tinct.Colorizer` for the values."""
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What is written of every picture of a batch.
 
-    hints: tuple[Hint, ...] = ()
-    strength: float = 1.0
-    quality: str = "balanced"
-    reference: Palette | None = None
-    flat: bool = False
-    layers: str | None = None
+    Attributes:
+        file_format: a format's name; None: as the target's ending says, else the picture's own.
+        overwrite: whether existing files may be replaced.
+        all_pages: color every page, each into a file of its own.
+        layers: a file of layers for drawing programs, or None.
+    """
+
     file_format: str | None = None
     overwrite: bool = False
     all_pages: bool = False
+    layers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,40 +73,45 @@ class Result:
         }
 
 
-def color_all(jobs: Sequence[Job], *, colorizer: Colorizer, settings: Settings) -> Iterator[Result]:
+def color_all(
+    jobs: Sequence[Job],
+    *,
+    colorizer: Front,
+    settings: Settings | None = None,
+    outputs: Outputs | None = None,
+) -> Iterator[Result]:
     """Color one picture after the other; a failure becomes a `Result` with an error.
 
     Args:
-        jobs: what `plan` gave.
-        colorizer: the model to color with.
-        settings: hints, strength and so on, the same for every picture.
+        jobs: what :func:`tinct.jobs.paths.plan` gave.
+        colorizer: what colors them.
+        settings: the same for every picture; None means the defaults.
+        outputs: what is written; None means the defaults.
 
     Yields:
-        One result for each picture, or for each page with ``settings.all_pages``.
+        One result for each picture, or for each page with ``outputs.all_pages``.
     """
+    outputs = outputs or Outputs()
     reserved = dict.fromkeys(inputs_of(jobs), "is one of the inputs")
+    work = _Work(colorizer, settings or Settings(), outputs, reserved)
     for job in jobs:
         try:
-            count = _count_pages(job, settings=settings)
+            count = _count_pages(job) if outputs.all_pages else 1
         except (TinctError, OSError) as error:
             told = _told(error, job) if isinstance(error, OSError) else error
             yield Result(job.source, job.target, model=colorizer.name, error=told)
             continue
         pages = [None] if count == 1 else range(count)
         for page in pages:
-            result = _color(
-                job, page=page, colorizer=colorizer, settings=settings, reserved=reserved
-            )
+            result = work.guarded(job, page=page)
             if result.error is None and result.target is not None:
                 made = f"is the result of {result.name} already"
                 reserved |= dict.fromkeys(identities(result.target), made)
             yield result
 
 
-def _count_pages(job: Job, *, settings: Settings) -> int:
+def _count_pages(job: Job) -> int:
     """Return how many pages of a job are to be colored."""
-    if not settings.all_pages:
-        return 1
     if job.source is None:
         raise UsageError("--all-pages needs a file, not stdin; give its name, or leave the option")
     count = photo.page_count(job.source)
@@ -123,36 +127,77 @@ def _numbered(target: Path, *, page: int | None) -> Path:
     return target.with_name(f"{target.stem}.page{page + 1}{target.suffix}")
 
 
-def _color(
-    job: Job,
-    *,
-    page: int | None,
-    colorizer: Colorizer,
-    settings: Settings,
-    reserved: Mapping[Identity, str],
-) -> Result:
-    """Color one picture or page; any failure that can be expected becomes a `Result`."""
-    began = time.perf_counter()
-    result = Result(job.source, job.target, model=colorizer.name)
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("always", photo.PictureWarning)
-            result = _work(
-                job, result, page=page, colorizer=colorizer, settings=settings, reserved=reserved
-            )
-        texts = tuple(dict.fromkeys(str(warning.message) for warning in caught))
-        result = replace(result, warnings=texts)
-    except BrokenPipeError:
-        raise
-    except TinctError as error:
-        result = replace(result, error=error)
-    except MemoryError:
-        text = "not enough memory for this picture; close other programs or make it smaller"
-        result = replace(result, error=DeviceError(text))
-    except OSError as error:
-        result = replace(result, error=_told(error, job))
-    return replace(result, seconds=time.perf_counter() - began)
+@dataclass(frozen=True)
+class _Work:
+    """The work on single pictures of a batch.
+
+    Attributes:
+        colorizer: what colors them.
+        settings: how.
+        outputs: what is written.
+        reserved: files that no result may replace, and why.
+    """
+
+    colorizer: Front
+    settings: Settings
+    outputs: Outputs
+    reserved: Mapping[Identity, str]
+
+    def guarded(self, job: Job, *, page: int | None) -> Result:
+        """Color one picture or page; any failure that can be expected becomes a `Result`."""
+        began = time.perf_counter()
+        result = Result(job.source, job.target, model=self.colorizer.name)
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("always", photo.PictureWarning)
+                result = self.done(job, result, page=page)
+            texts = tuple(dict.fromkeys(str(warning.message) for warning in caught))
+            result = replace(result, warnings=texts)
+        except BrokenPipeError:
+            raise
+        except TinctError as error:
+            result = replace(result, error=error)
+        except MemoryError:
+            text = "not enough memory for this picture; close other programs or make it smaller"
+            result = replace(result, error=DeviceError(text))
+        except OSError as error:
+            result = replace(result, error=_told(error, job))
+        return replace(result, seconds=time.perf_counter() - began)
+
+    def done(self, job: Job, result: Result, *, page: int | None) -> Result:
+        """Open, color and save one picture or page."""
+        outputs, target = self.outputs, job.target
+        unfinished = target is not None and target.suffix == MARK and outputs.file_format is None
+        if target is not None and not unfinished:
+            target = self.settled(target, page=page)
+        source = _read_stdin() if job.source is None else job.source
+        picture = self.colorizer.open(source, page=page)
+        if target is not None and unfinished:
+            name = f"{target.name}{photo.suffix_for(picture)}"
+            target = self.settled(target.with_name(name), page=page)
+        colored = self.colorizer.color(picture, self.settings)
+        model = colored.bundle.manifest.name
+        result = replace(result, model=model, bundle=colored.bundle)
+        if outputs.layers is not None:
+            colored.save_layers(outputs.layers, overwrite=outputs.overwrite)
+        if target is None:
+            sys.stdout.buffer.write(colored.encode(outputs.file_format))
+            sys.stdout.buffer.flush()
+        else:
+            _make_folder(target.parent)
+            colored.save(target, file_format=outputs.file_format, overwrite=outputs.overwrite)
+        return replace(result, target=target, size=(picture.width, picture.height))
+
+    def settled(self, target: Path, *, page: int | None) -> Path:
+        """Return the final name of a result, if it may be written."""
+        target = _numbered(target, page=page)
+        for one in identities(target):
+            if one in self.reserved:
+                raise SaveError(f"{target} {self.reserved[one]}; give another name with -o")
+        if os.path.lexists(target) and not self.outputs.overwrite:
+            raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
+        return target
 
 
 def _told(error: OSError, job: Job) -> TinctError:
@@ -162,73 +207,6 @@ def _told(error: OSError, job: Job) -> TinctError:
         return PictureError(f"{job.source} cannot be read ({why}); check its permissions")
     what = "stdout" if job.target is None else str(job.target)
     return SaveError(f"{what} cannot be written ({why}); check the name and the free space")
-
-
-def _settled(
-    target: Path, *, page: int | None, overwrite: bool, reserved: Mapping[Identity, str]
-) -> Path:
-    """Return the final name of a result, if it may be written."""
-    target = _numbered(target, page=page)
-    for one in identities(target):
-        if one in reserved:
-            raise SaveError(f"{target} {reserved[one]}; give another name with -o")
-    if os.path.lexists(target) and not overwrite:
-        raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
-    return target
-
-
-def _work(
-    job: Job,
-    result: Result,
-    *,
-    page: int | None,
-    colorizer: Colorizer,
-    settings: Settings,
-    reserved: Mapping[Identity, str],
-) -> Result:
-    """Open, color and save one picture or page."""
-    settle = partial(_settled, page=page, overwrite=settings.overwrite, reserved=reserved)
-    target = job.target
-    unfinished = target is not None and target.suffix == MARK and settings.file_format is None
-    if target is not None and not unfinished:
-        target = settle(target)
-    gray = photo.open_photo(_read_stdin() if job.source is None else job.source, page=page)
-    gray = lay_on_paper(gray)
-    if target is not None and unfinished:
-        target = settle(target.with_name(f"{target.name}{photo.suffix_for(gray)}"))
-    if gray.was_color:
-        warnings.warn("already in color: its lightness is used", photo.PictureWarning, stacklevel=1)
-    chosen = colorizer.choose(gray.gray)
-    result = replace(result, model=chosen.name, bundle=chosen.bundle)
-    rgb = chosen.photo(
-        gray,
-        hints=settings.hints,
-        strength=settings.strength,
-        quality=settings.quality,
-        reference=settings.reference,
-        flat=settings.flat,
-    )
-    if settings.layers is not None:
-        from tinct.drawing import layers  # noqa: PLC0415
-
-        art = chosen.bundle.manifest.task == "lineart"
-        layers.write_layers(gray, rgb, settings.layers, drawing=art, overwrite=settings.overwrite)
-    note = photo.Note(software=f"tinct {__version__}", model=chosen.name)
-    if target is None:
-        data = photo.encode_photo(rgb, gray, format=settings.file_format, note=note)
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        _make_folder(target.parent)
-        photo.save_photo(
-            rgb,
-            gray,
-            target,
-            format=settings.file_format,
-            overwrite=settings.overwrite,
-            note=note,
-        )
-    return replace(result, target=target, size=(gray.width, gray.height))
 
 
 def _read_stdin() -> bytes:

@@ -4,7 +4,7 @@ Every system is measured as ``tinct evaluate`` measures it: as a bundle, by
 :func:`tinct.measure.evaluate.score`, on the same pictures. A run is exported to a temporary
 bundle first. A system that takes hints gets a second row, in which it is told hints of the kind it
 was trained with. Networks that give back the color they are given are no colorizers and have a
-table of their own. The pages are made by :mod:`tinct.measure.comparison_pages`.
+table of their own. Pages: :mod:`tinct.measure.comparison_pages`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct.colorizer import Colorizer
-from tinct.errors import PartialError, TinctError, UsageError
+from tinct.errors import PartialError, UsageError
 from tinct.measure import evaluate, reconstruction
 from tinct.measure.comparison import BASELINES, COLUMNS, TRUTH, Report, Row, Shown, Table
 from tinct.measure.dataset import Subject
-from tinct.measure.results import Judge, Results
-from tinct.measure.systems import ROUNDS, System, choose_folders, gather, time_networks
+from tinct.measure.drawings import Draw
+from tinct.measure.results import LearnedMetric, Results
+from tinct.measure.systems import ROUNDS, Export, System, choose_folders, gather, time_networks
 from tinct.measure.thumbnails import tile
 from tinct.measure.told_hints import TOLD, tell
 
@@ -43,6 +44,9 @@ def compare(
     *,
     show: Sequence[str] = (),
     limit: int | None = None,
+    learned: evaluate.Learned | None = None,
+    export: Export | None = None,
+    draw: Callable[[], Draw] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Compare runs and bundles.
@@ -54,6 +58,10 @@ def compare(
         show: folders, laid out as those of ``data``, whose pictures are shown instead of the
             measured ones, which may not be for publishing.
         limit: measure only so many pictures of each, evenly spread.
+        learned: returns trained networks that measure the pictures, and notes on those that cannot
+            be had.
+        export: makes a run a bundle; without, runs are refused.
+        draw: as for :func:`tinct.measure.evaluate.evaluate`.
         progress: called with (steps done, steps in all).
 
     Raises:
@@ -66,14 +74,14 @@ def compare(
         raise UsageError("a report needs at least one run or bundle")
     folders = choose_folders(data)
     shown = choose_folders(show) if show else {}
-    judges, notes = _judges()
-    with tempfile.TemporaryDirectory(prefix="tinct-report-") as room:
-        systems = gather(models, Path(room), taken=(TRUTH, *BASELINES.values()))
+    metrics, notes = ([], []) if learned is None else learned()
+    with tempfile.TemporaryDirectory(prefix="tinct-report-") as exported:
+        systems = gather(models, Path(exported), taken=(TRUTH, *BASELINES.values()), export=export)
         colorizers = [s for s in systems if s.hints != "truth"]
         speeds = time_networks(systems)
         rounds = sum(1 + (s.hints in TOLD) for s in colorizers)
         steps = _Steps(progress, total=rounds * (2 if shown else 1))
-        setup = _Setup(speeds, judges, notes, steps, limit, shown)
+        setup = _Setup(speeds, metrics, notes, steps, limit, shown, draw)
         tables = []
         for task, folder in folders.items():
             chosen = [s for s in colorizers if s.bundle.manifest.task == task]
@@ -120,25 +128,27 @@ class _Setup:
 
     Attributes:
         speeds: milliseconds by label of the system.
-        judges: networks that look at the pictures.
+        learned: trained networks that measure the pictures.
         notes: what could not be done.
         steps: counts.
         limit: measure only so many pictures.
         show: folders of the pictures that are shown, by task; those measured where there is none.
+        draw: returns what draws pictures that have no sketch.
     """
 
     speeds: Mapping[str, float]
-    judges: Sequence[Judge]
+    learned: Sequence[LearnedMetric]
     notes: Sequence[str]
     steps: _Steps
     limit: int | None
     show: Mapping[str, str]
+    draw: Callable[[], Draw] | None
 
     def table(self, task: str, folder: str, systems: Sequence[System]) -> Table:
         """Measure the systems of one task."""
         rows: list[Row] = []
-        sparing = [_Sparing(judge) for judge in self.judges]
-        found, album = self._colored(task, folder, systems, judges=sparing, limit=self.limit)
+        sparing: list[LearnedMetric] = [_Sparing(metric) for metric in self.learned]
+        found, album = self._colored(task, folder, systems, learned=sparing, limit=self.limit)
         protocol: list[str] = []
         for (system, kind), results in found.items():
             label = _label(system, kind)
@@ -154,7 +164,7 @@ class _Setup:
         ]
         notes = [*self.notes, *first.notes]
         if task in self.show:
-            found, album = self._colored(task, self.show[task], systems, judges=(), limit=None)
+            found, album = self._colored(task, self.show[task], systems, learned=[], limit=None)
             place = Path(self.show[task]).resolve().name
             notes.append(f"The pictures shown are those of {place}, not among those measured.")
         by_label = {_label(system, kind): results for (system, kind), results in found.items()}
@@ -175,7 +185,7 @@ class _Setup:
         folder: str,
         systems: Sequence[System],
         *,
-        judges: Sequence[Judge],
+        learned: list[LearnedMetric],
         limit: int | None,
     ) -> tuple[dict[tuple[System, str], Results], dict[str, dict[str, bytes]]]:
         """Color a folder with all systems, each also told hints where it takes them.
@@ -194,7 +204,8 @@ class _Setup:
                     system=label,
                     task="lineart" if task == "lineart" else "photo",
                     limit=limit,
-                    judges=judges,
+                    learned=(lambda: (learned, [])) if learned else None,
+                    draw=self.draw,
                     progress=self.steps.show,
                 )
                 _refuse_failures(results)
@@ -289,32 +300,22 @@ def choose_pictures(
 
 
 class _Sparing:
-    """A judge that looks at the baselines of a picture once, not again for every system."""
+    """A learned metric that sees the baselines of a picture once, not for every system."""
 
-    def __init__(self, judge: Judge) -> None:
-        self.name, self.protocol, self._judge = judge.name, judge.protocol, judge
+    def __init__(self, metric: LearnedMetric) -> None:
+        self.name, self.protocol, self._metric = metric.name, metric.protocol, metric
         self._known: dict[str, dict[str, dict[str, float]]] = {}
 
     def __call__(
         self, pictures: Mapping[str, NDArray[np.uint8]], *, name: str
     ) -> dict[str, dict[str, float]]:
-        """Return the judge's figures for each row."""
+        """Return the figures for each row."""
         if name not in self._known:
-            found = self._judge(pictures, name=name)
+            found = self._metric(pictures, name=name)
             self._known[name] = {row: part for row, part in found.items() if row != "ours"}
             return found
         few = {row: pictures[row] for row in ("truth", "ours")}
-        return {**self._known[name], **self._judge(few, name=name)}
-
-
-def _judges() -> tuple[list[Judge], list[str]]:
-    """Return the perceptual distance, or a note on why it cannot be had."""
-    from tinct.train.learned_metrics import PerceptualDistance  # noqa: PLC0415
-
-    try:
-        return [PerceptualDistance()], []
-    except TinctError as error:
-        return [], [f"{PerceptualDistance.name} is not available: {error}"]
+        return {**self._known[name], **self._metric(few, name=name)}
 
 
 def _latents(

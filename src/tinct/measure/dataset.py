@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct import color, libvips
+from tinct import color
 from tinct.errors import PictureError, UsageError
 from tinct.hints import Point
 from tinct.measure import metrics
+from tinct.photo import SUFFIXES, open_color
 
 Rgb = NDArray[np.uint8]
 Gray = NDArray[np.uint8]
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif")
 COLOR = "color"
 """The folder inside a folder without own pictures that holds them."""
 HINT_PATCH = 0.02
@@ -155,21 +155,10 @@ def open_rgb(path: Path) -> Rgb:
     Raises:
         PictureError: it cannot be read.
     """
-    vips = libvips.load()
     try:
-        image = vips.Image.new_from_file(str(path), fail_on="truncated").autorot()
-        if image.get_typeof("icc-profile-data"):
-            image = image.icc_transform("srgb", embedded=True, intent="relative")
-        image = image.colourspace("srgb")
-        if image.hasalpha():
-            image = image.flatten(background=[255, 255, 255])
-        pixels = np.asarray(image.cast("uchar").numpy())
-    except vips.Error as error:
-        libvips.forget_errors()
-        raise PictureError(
-            f"{path.name} cannot be read: {libvips.reason(error)}; replace or remove it."
-        ) from error
-    return np.broadcast_to(pixels.reshape(*pixels.shape[:2], -1), (*pixels.shape[:2], 3))
+        return open_color(path)
+    except PictureError as error:
+        raise PictureError(f"{error}.") from error
 
 
 def gray_rgb(subject: Subject) -> Rgb:

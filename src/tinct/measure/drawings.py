@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from tinct import color
 from tinct.errors import PictureError
 from tinct.measure.dataset import (
-    SUFFIXES,
     Gray,
     Source,
     Subject,
@@ -27,6 +26,7 @@ from tinct.measure.dataset import (
     open_rgb,
     to_bytes,
 )
+from tinct.photo import SUFFIXES
 from tinct.resample import bicubic, resample_rows
 
 Draw = Callable[[NDArray[np.float32]], NDArray[np.float32]]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -29,7 +30,7 @@ from tinct.measure.dataset import Rgb, Source, Subject
 from tinct.measure.results import (
     SCHEMA_OF_SEVERAL,
     Failure,
-    Judge,
+    LearnedMetric,
     PictureScore,
     Results,
     Sample,
@@ -37,6 +38,7 @@ from tinct.measure.results import (
     pool,
 )
 from tinct.measure.tables import hint_table, table
+from tinct.photo import open_color
 
 __all__ = ["check_output", "evaluate", "hint_table", "score", "table", "write_html", "write_json"]
 
@@ -60,7 +62,7 @@ def _protocol(given: str, rows: str) -> tuple[str, ...]:
         "sqrt(mean(rg)^2 + mean(yb)^2), rg = R - G, yb = (R + G) / 2 - B, 0..255; its share is the "
         "mean over pictures divided by the truth's mean.",
         "Seconds: from gray array to color array, after one run that does not count. Peak memory: "
-        "resident memory of the whole process while it colored, before judges are loaded.",
+        "resident memory of the whole process while it colored, before learned metrics are loaded.",
     )
 
 
@@ -69,6 +71,7 @@ PROTOCOL = _protocol(dataset.GIVEN, dataset.ROWS)
 
 
 Painter = Callable[[Subject], Rgb]
+Learned = Callable[[], tuple[list[LearnedMetric], list[str]]]
 Task = Literal["photo", "lineart"]
 
 
@@ -80,7 +83,8 @@ def evaluate(
     limit: int | None = None,
     quality: str = "balanced",
     seed: int = 0,
-    judges: Literal["auto", "none"] | Sequence[Judge] = "auto",
+    learned: Learned | None = None,
+    draw: Callable[[], drawings.Draw] | None = None,
     device: str = "auto",
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -100,7 +104,9 @@ def evaluate(
         limit: score only so many pictures, evenly spaced in the order of names.
         quality: ``fast``, ``balanced`` or ``best``.
         seed: of the hints' places.
-        judges: networks that look at the pictures: those at hand (``auto``), none, or given ones.
+        learned: called when all pictures are colored; returns trained networks that measure them,
+            and notes on those that cannot be had.
+        draw: called where a drawing is missing; returns what draws it from the picture's L*.
         device: as for :class:`tinct.Colorizer`.
         threads: as for :class:`tinct.Colorizer`.
         progress: called with (pictures done, pictures in all).
@@ -149,7 +155,8 @@ def evaluate(
         task="lineart" if manifest.task == "lineart" else "photo",
         remarks=remarks,
         limit=limit,
-        judges=judges,
+        learned=learned,
+        draw=draw,
         progress=progress,
     )
 
@@ -165,7 +172,8 @@ def score(
     protocol: Sequence[str] | None = None,
     remarks: Sequence[str] = (),
     limit: int | None = None,
-    judges: Literal["auto", "none"] | Sequence[Judge] = "auto",
+    learned: Learned | None = None,
+    draw: Callable[[], drawings.Draw] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
     """Measure anything that colors: the part of :func:`evaluate` that knows no models.
@@ -180,7 +188,8 @@ def score(
         protocol: what was done, in sentences; None for what is always done.
         remarks: more sentences.
         limit: as for :func:`evaluate`.
-        judges: as for :func:`evaluate`.
+        learned: as for :func:`evaluate`.
+        draw: as for :func:`evaluate`.
         progress: as for :func:`evaluate`.
 
     Returns:
@@ -190,10 +199,10 @@ def score(
         UsageError: the folder holds no picture, or the limit is below 1.
         MissingExtraError: as for :func:`evaluate`.
     """
-    source = _find(folder, task=task, limit=limit)
+    source = _find(folder, task=task, limit=limit, draw=draw)
     files = source.files
     count = len(files)
-    steps = count if judges == "none" else 2 * count
+    steps = count if learned is None else 2 * count
 
     def show(done: int) -> None:
         if progress is not None:
@@ -201,29 +210,38 @@ def score(
 
     pictures: list[PictureScore] = []
     failures: list[Failure] = []
+    chosen: list[LearnedMetric] = []
+    notes = ["learned metrics: none asked for."]
     warm = False
-    for done, path in enumerate(files):
-        show(done)
-        try:
-            subject = source.open(path)
-            if not warm:
-                painter(subject)
-                warm = True
-            pictures.append(_score_picture(subject, painter))
-        except TinctError as error:
-            failures.append(Failure(path.name, str(error)))
-    # Only now: networks in memory and their threads would count as the painter's.
-    chosen, notes = _choose_judges(judges)
+    with tempfile.TemporaryDirectory(prefix="tinct-evaluate-") as folder_of_results:
+        results = _ColoredFiles(Path(folder_of_results))
+        for done, path in enumerate(files):
+            show(done)
+            try:
+                subject = source.open(path)
+                if not warm:
+                    painter(subject)
+                    warm = True
+                scored, ours = _score_picture(subject, painter)
+            except TinctError as error:
+                failures.append(Failure(path.name, str(error)))
+                continue
+            pictures.append(scored)
+            results.keep(path.name, ours)
+        paths = {path.name: path for path in files}
+        # Only now: networks in memory and their threads would count as the painter's.
+        if learned is not None:
+            chosen, notes = learned()
+        for done, picture in enumerate(pictures if chosen else []):
+            show(count + done)
+            subject = source.open(paths[picture.name])
+            pictures[done] = _measure_learned(picture, subject, results.of(picture.name), chosen)
+        samples = tuple(_samples(source, pictures, results))
     notes[:0] = source.notes
     said = _protocol(source.given, source.rows) if protocol is None else protocol
-    paths = {path.name: path for path in files}
-    for done, picture in enumerate(pictures if chosen else []):
-        show(count + done)
-        subject = source.open(paths[picture.name])
-        pictures[done] = _judge_picture(picture, subject, painter, chosen)
     show(steps)
     rows = pool(pictures)
-    if any(j.name == "classifier" for j in chosen) and pictures:
+    if any(metric.name == "classifier" for metric in chosen) and pictures:
         named = sum("classifier_loss" in picture.rows["truth"] for picture in pictures)
         if named < len(pictures):
             notes.append(
@@ -236,46 +254,48 @@ def score(
         model=model,
         folder=Path(folder).resolve().name,
         settings=dict(settings or {}),
-        protocol=[*said, *remarks, *(judge.protocol for judge in chosen)],
+        protocol=[*said, *remarks, *(metric.protocol for metric in chosen)],
         notes=notes,
         machine=_machine(),
         failures=failures,
         rows=rows,
         pictures=pictures,
-        samples=tuple(_samples(source, pictures, painter)),
+        samples=samples,
     )
 
 
-def _find(folder: str | os.PathLike[str], *, task: Task, limit: int | None) -> Source:
+def _find(
+    folder: str | os.PathLike[str],
+    *,
+    task: Task,
+    limit: int | None,
+    draw: Callable[[], drawings.Draw] | None,
+) -> Source:
     """Return the pictures of a folder as subjects for models of a kind."""
     if task == "lineart":
-        return drawings.find_drawings(folder, limit=limit, draw=_artist)
+        return drawings.find_drawings(folder, limit=limit, draw=draw or _nobody_draws)
     return dataset.find_photographs(folder, limit=limit)
 
 
-def _artist() -> drawings.Draw:
-    """Return what makes drawings out of pictures.
+def _nobody_draws() -> drawings.Draw:
+    raise MissingExtraError(
+        "There is nothing that draws pictures without a sketch: pip install 'tinct[train]', or lay "
+        "the folder out as color/ and sketch/ with a sketch for every picture."
+    )
 
-    Raises:
-        MissingExtraError: the training part is not installed.
-    """
-    try:
-        import torch  # noqa: PLC0415
 
-        from tinct.train.data import lineart  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Drawings of pictures without a sketch are made by {error.name or error}, which is "
-            "not installed: pip install 'tinct[train]', or lay the folder out as color/ and "
-            "sketch/ with a sketch for every picture."
-        ) from error
+class _ColoredFiles:
+    """Colored pictures in a folder, lossless, so that none is colored twice."""
 
-    def draw(lightness: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            drawn = lineart.standard(torch.from_numpy(lightness)[None, None])
-        return np.asarray(drawn[0, 0].numpy())
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-    return draw
+    def keep(self, name: str, rgb: Rgb) -> None:
+        image = libvips.image_of(rgb, interpretation="srgb")
+        image.pngsave(str(self.folder / f"{name}.png"), compression=1)
+
+    def of(self, name: str) -> Rgb:
+        return open_color(self.folder / f"{name}.png")
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -315,17 +335,14 @@ def write_html(results: Results, path: str | os.PathLike[str]) -> None:
     _write(html.render(results), Path(path))
 
 
-def _ways(painter: Painter) -> dict[str, Painter]:
-    """Return every way to color, by row."""
-    return {"gray": dataset.gray_rgb, "mean_color": dataset.mean_color, "ours": painter}
-
-
-def _score_picture(subject: Subject, painter: Painter) -> PictureScore:
-    """Color one subject in every way and measure each."""
+def _score_picture(subject: Subject, painter: Painter) -> tuple[PictureScore, Rgb]:
+    """Color one subject in every way and measure each; also return it as the painter colors it."""
     rows: dict[str, dict[str, float]] = {
         "truth": {"colorfulness": metrics.colorfulness(subject.truth)}
     }
-    for row, way in _ways(painter).items():
+    ways = {"gray": dataset.gray_rgb, "mean_color": dataset.mean_color, "ours": painter}
+    picture = subject.truth
+    for row, way in ways.items():
         memory.forget_peak()
         start = time.perf_counter()
         picture = way(subject)
@@ -336,43 +353,30 @@ def _score_picture(subject: Subject, painter: Painter) -> PictureScore:
         if peak is not None:
             rows[row]["peak_mb"] = peak
     height, width = subject.gray.shape
-    return PictureScore(subject.name, width, height, rows)
+    return PictureScore(subject.name, width, height, rows), picture
 
 
-def _judge_picture(
-    score: PictureScore, subject: Subject, painter: Painter, judges: Sequence[Judge]
+def _measure_learned(
+    score: PictureScore, subject: Subject, ours: Rgb, learned: Sequence[LearnedMetric]
 ) -> PictureScore:
-    """Color one subject in every way again and add what the judges say."""
-    pictures = {"truth": subject.truth}
-    pictures |= {row: way(subject) for row, way in _ways(painter).items()}
+    """Add what trained networks say of one subject, colored in every way."""
+    pictures = {
+        "truth": subject.truth,
+        "gray": dataset.gray_rgb(subject),
+        "mean_color": dataset.mean_color(subject),
+        "ours": ours,
+    }
     rows = {row: dict(figures) for row, figures in score.rows.items()}
-    for judge in judges:
-        for row, figures in judge(pictures, name=subject.name).items():
+    for metric in learned:
+        for row, figures in metric(pictures, name=subject.name).items():
             rows[row].update(figures)
     return replace(score, rows=rows)
 
 
-def _choose_judges(
-    judges: Literal["auto", "none"] | Sequence[Judge],
-) -> tuple[list[Judge], list[str]]:
-    """Return the judges and notes on those that are not available."""
-    if judges == "none":
-        return [], ["judges: none asked for."]
-    if judges != "auto":
-        assert not isinstance(judges, str)
-        return list(judges), []
-    try:
-        from tinct.train import learned_metrics as trained  # noqa: PLC0415
-    except ImportError as error:
-        missing = f"{error.name or error} is not installed"
-        return [], [f"judges not available: {missing}; pip install 'tinct[train]'."]
-    return trained.available()
-
-
 def _samples(
-    source: Source, pictures: Sequence[PictureScore], painter: Painter
+    source: Source, pictures: Sequence[PictureScore], results: _ColoredFiles
 ) -> Iterator[Sample]:
-    """Color the best, median and worst pictures once more, for the report."""
+    """Return the best, median and worst pictures for the report."""
     paths = {path.name: path for path in source.files}
     ranked = sorted(pictures, key=lambda picture: picture.rows["ours"]["ciede2000"])
     count = min(SAMPLES, len(ranked) // 3 or 1)
@@ -390,7 +394,7 @@ def _samples(
                 name=picture.name,
                 ciede2000=picture.rows["ours"]["ciede2000"],
                 gray=_small_jpeg(subject.gray),
-                ours=_small_jpeg(painter(subject)),
+                ours=_small_jpeg(results.of(picture.name)),
                 truth=_small_jpeg(subject.truth),
             )
 

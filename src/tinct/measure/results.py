@@ -28,8 +28,8 @@ Figures = Mapping[str, float]
 Row = Mapping[str, float | None]
 
 
-class Judge(Protocol):
-    """A network that looks at the pictures.
+class LearnedMetric(Protocol):
+    """A trained network that looks at the pictures.
 
     Attributes:
         name: one or two words, for the notes.
@@ -150,7 +150,7 @@ class Results:
         folder: the name of the folder with the true pictures.
         settings: what was asked for.
         protocol: sentences that say exactly what was done.
-        notes: what could not be done, such as judges that are not available.
+        notes: what could not be done, such as learned metrics that cannot be had.
         machine: where it ran: system, cores, versions.
         failures: pictures that could not be scored.
         rows: pooled figures by row and key; None where a figure says nothing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,11 @@ from tinct.coloring.chroma import working_shape
 from tinct.engine import Engine
 from tinct.errors import ModelError, UsageError
 from tinct.measure.curves import read_curves
-from tinct.measure.dataset import COLOR, SUFFIXES, list_pictures
+from tinct.measure.dataset import COLOR, list_pictures
+from tinct.photo import SUFFIXES
+
+Export = Callable[[Path, Path], Path]
+"""Makes a run's folder a bundle in another folder, which it returns."""
 
 ROUNDS = 9
 """How often each network is timed; the networks take turns."""
@@ -79,13 +83,16 @@ def _is_lineart(folder: Path) -> bool:
     return not any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
 
 
-def gather(models: Sequence[str], room: Path, *, taken: Sequence[str] = ()) -> list[System]:
-    """Return the systems in the order given; runs are exported into ``room``.
+def gather(
+    models: Sequence[str], folder: Path, *, taken: Sequence[str] = (), export: Export | None = None
+) -> list[System]:
+    """Return the systems in the order given; runs are exported into ``folder``.
 
     Args:
         models: folders of runs, folders of bundles or names of installed ones.
-        room: an empty folder.
+        folder: an empty folder.
         taken: labels that no system gets.
+        export: makes a run a bundle.
 
     Raises:
         TrainingError: a run has no checkpoint.
@@ -95,10 +102,10 @@ def gather(models: Sequence[str], room: Path, *, taken: Sequence[str] = ()) -> l
     for number, text in enumerate(models):
         path = Path(text)
         if (path / "recipe.json").is_file() and not (path / MANIFEST).is_file():
-            from tinct.train.export import export  # noqa: PLC0415
-
+            if export is None:
+                raise ModelError(f"{text!r} is a training run; export it: tinct export {text}")
             name = path.resolve().name
-            bundle = find_bundle(export(path, room / str(number) / name, name=name))
+            bundle = find_bundle(export(path, folder / str(number) / name))
             curves = read_curves(path)
         else:
             bundle = find_bundle(text)

@@ -2,13 +2,14 @@
 
 Opening gives the picture's lightness at full size, upright, in its own depth, with everything
 worth keeping beside it. Saving writes a colored array in the same spirit: same depth, metadata,
-resolution and quality, in one step or not at all. The rooms behind: ``files`` (the door itself),
+resolution and quality, in one step or not at all. Behind it: ``io`` (opening and saving),
 ``decode`` and ``encode`` (files), ``lightness`` and ``icc`` (codes), ``metadata`` and ``exif``
-(what is kept), :mod:`tinct.atomic` (writing).
+(what is kept), ``color_image`` (pictures that are only looked at).
 """
 
 from __future__ import annotations
 
+from tinct.photo.color_image import SUFFIXES, open_color
 from tinct.photo.io import (
     MAX_PIXELS,
     Format,
@@ -27,6 +28,7 @@ from tinct.photo.metadata import Metadata, Note, PictureWarning
 
 __all__ = [
     "MAX_PIXELS",
+    "SUFFIXES",
     "Format",
     "Metadata",
     "Note",
@@ -37,6 +39,7 @@ __all__ = [
     "formats",
     "from_array",
     "from_pil",
+    "open_color",
     "open_photo",
     "page_count",
     "save_photo",

@@ -15,7 +15,7 @@ References:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tinct.errors import TinctError
-from tinct.measure.results import Judge
+from tinct.measure.results import LearnedMetric
 from tinct.train.nets import backbones
 
 Rgb = NDArray[np.uint8]
@@ -41,22 +41,27 @@ VGG_MEAN = (0.485, 0.456, 0.406)
 VGG_DEVIATION = (0.229, 0.224, 0.225)
 
 
-def available() -> tuple[list[Judge], list[str]]:
-    """Load the judges whose weights can be had.
+def available(
+    kinds: Sequence[type[Classifier] | type[PerceptualDistance]] | None = None,
+) -> tuple[list[LearnedMetric], list[str]]:
+    """Load the learned metrics whose weights can be had.
+
+    Args:
+        kinds: those that are wanted; None means all.
 
     Returns:
-        The judges, and a note ``judge not available: ...`` for each that could not be loaded.
+        The metrics, and a note ``learned metric not available: ...`` for each that could not be
+        loaded.
     """
-    judges: list[Judge] = []
+    found: list[LearnedMetric] = []
     notes = []
-    kinds: tuple[type[Classifier] | type[PerceptualDistance], ...]
-    kinds = (Classifier, PerceptualDistance)
+    kinds = (Classifier, PerceptualDistance) if kinds is None else kinds
     for kind in kinds:
         try:
-            judges.append(kind())
+            found.append(kind())
         except TinctError as error:
-            notes.append(f"judge not available: {kind.name}: {error}")
-    return judges, notes
+            notes.append(f"learned metric not available: {kind.name}: {error}")
+    return found, notes
 
 
 @cache

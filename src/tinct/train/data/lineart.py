@@ -15,10 +15,12 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -162,3 +164,14 @@ def vary(lightness: Tensor, *, seeds: Sequence[int], penciled: float = 0.0) -> T
         lines = torch.where(chosen < penciled, torch.where(fine > FINE, thin, wide), lines)
     drawing: Tensor = gray_to_lightness(lines).to(lightness.dtype)
     return drawing
+
+
+def standard_drawer() -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return what makes L* (H, W) of a picture L* of a drawing, always in the same way."""
+
+    def draw(lightness: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            drawn = standard(torch.from_numpy(lightness)[None, None])
+        return np.asarray(drawn[0, 0].numpy())
+
+    return draw

@@ -31,8 +31,9 @@ from typing import IO
 import numpy as np
 
 from tinct.errors import TrainingError
+from tinct.photo import SUFFIXES
 from tinct.train.data.sources import Picture, held_out
-from tinct.train.data.store import SUFFIXES, decode
+from tinct.train.data.store import decode
 from tinct.train.recipe import DataRecipe
 
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")

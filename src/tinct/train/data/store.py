@@ -20,13 +20,12 @@ from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tinct.errors import TrainingError
+from tinct.errors import PictureError, TrainingError
+from tinct.photo import SUFFIXES, open_color
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 NEAR_GRAY = 6.0  # mean spread of the channels, of 255, below which a picture teaches no color
-LAYOUT = 1
+LAYOUT = 2
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +63,9 @@ def decode(
         uint8 (H, W, 3), sRGB; None where it is damaged or gray.
     """
     try:
-        with Image.open(source) as opened:
-            opened.draft("RGB", (short, short))
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError):
+        pixels = open_color(source if isinstance(source, Path) else source.read(), short=short)
+    except PictureError:
         return None
-    scale = short / min(picture.size)
-    if scale < 1:
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        picture = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    pixels = np.asarray(picture)
     # Panoramas waste memory: their middle is kept.
     height, width = pixels.shape[:2]
     longest = 2 * min(height, width)
