@@ -55,3 +55,28 @@ def album(tmp_path: Path) -> Path:
     gray.save(folder / "inner" / "c.jpg")
     (folder / "notes.txt").write_text("not a picture")
     return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 24 small color pictures, one gray one and one damaged file."""
+    from tests.train.conftest import paint
+
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(24):
+        Image.fromarray(paint(number)).save(folder / f"p{number:02}.png")
+    Image.fromarray(np.full((40, 40, 3), 128, np.uint8)).save(folder / "gray.png")
+    (folder / "damaged.jpg").write_bytes(b"\xff\xd8\xff not a picture")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nano_run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished nano run."""
+    from tinct.train import recipes, trainer
+
+    out = tmp_path_factory.mktemp("runs") / "nano"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINCT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        trainer.train(recipes.get("flagship-photo", size="nano"), [pictures], out)
+    return out

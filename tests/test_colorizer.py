@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tinct.bundle import Bundle
 from tinct.colorizer import Colorizer
 from tinct.errors import ModelError, PictureError, SaveError, UsageError
 from tinct.hints import Point
+from tinct.settings import Settings
 from tiny_models import A, B, make_bundle, make_copier
 
 
@@ -250,15 +252,67 @@ def test_the_number_of_threads_changes_nothing(tiny: Bundle) -> None:
 
 def test_edges_and_mirroring_agree_on_what_does_not_depend_on_them(colorizer: Colorizer) -> None:
     gray = np.full((50, 70), 128, np.uint8)
-    expected, _ = colorizer.propose(gray)
+    expected = colorizer.propose(gray).ab
     for settings in ({"edge": "pad"}, {"edge": "resize"}, {"mirror": True}):
-        ab, _ = colorizer.propose(gray, **settings)
+        ab = colorizer.propose(gray, **settings).ab
         np.testing.assert_allclose(ab.mean((1, 2)), expected.mean((1, 2)), atol=1e-3)
-    hint = [Point(x=0.2, y=0.5, color=(50, 40, 0), radius=0.1)]
-    plain, cover = colorizer.propose(ramp(64, 64), hints=hint)
-    mirrored, _ = colorizer.propose(ramp(64, 64), hints=hint, mirror=True)
-    assert cover == (1, 1)
-    np.testing.assert_allclose(mirrored, plain, atol=1e-3)
+    hint = (Point(x=0.2, y=0.5, color=(50, 40, 0), radius=0.1),)
+    plain = colorizer.adjust(colorizer.propose(ramp(64, 64)), hints=hint)
+    mirrored = colorizer.propose(ramp(64, 64), mirror=True)
+    mirrored = colorizer.adjust(mirrored, hints=hint, mirror=True)
+    assert plain.cover == (1, 1)
+    np.testing.assert_allclose(mirrored.ab, plain.ab, atol=1e-3)
+
+
+def test_a_proposal_is_adjusted_without_looking_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colorizer = Colorizer(make_bundle(tmp_path / "spread", bins=True, spreads_hints=True).path)
+    gray = ramp(64, 96)
+    hints = (Point(x=0.3, y=0.5, color=(50, 40, 0), radius=0.1),)
+    wanted, plain = (colorizer(gray, hints=h, strength=0.7).astype(int) for h in (hints, ()))
+    proposal = colorizer.propose(gray, bins=True)
+    monkeypatch.setattr(colorizer, "engine", None)  # nobody looks at the picture any more
+    hinted = colorizer.adjust(proposal, hints=hints)
+    again = colorizer.render(gray, Settings(strength=0.7), proposal=hinted)
+    np.testing.assert_array_equal(again, wanted)
+    assert np.abs(wanted - plain).max() > 5
+    np.testing.assert_array_equal(colorizer.adjust(hinted).ab, proposal.ab)  # hints are forgotten
+    assert proposal.bins is not None
+    assert proposal.bins.shape[1:] == (16, 24)
+
+
+def test_many_pictures_come_in_order(colorizer: Colorizer, tmp_path: Path) -> None:
+    pictures: list[Any] = [ramp(40 + 8 * n, 64) for n in range(5)]
+    for got, picture in zip(colorizer.map(pictures, strength=0.5), pictures, strict=True):
+        np.testing.assert_array_equal(got, colorizer(picture, strength=0.5))
+    looked: list[int] = []
+
+    def numbered() -> Iterator[np.ndarray]:
+        for number in range(50):
+            looked.append(number)
+            yield ramp(32, 32)
+
+    few = colorizer.map(numbered(), workers=2)
+    next(few)
+    assert len(looked) <= 4  # only a few are taken ahead
+    with pytest.raises(PictureError):
+        list(colorizer.map([ramp(), tmp_path / "missing.jpg"]))
+    with pytest.raises(UsageError, match="0 workers"):
+        colorizer.map([], workers=0)
+    with pytest.raises(UsageError, match="no setting 'strenth'"):
+        colorizer.map([], strenth=1)
+
+
+def test_settings_go_by_value_or_by_name(colorizer: Colorizer) -> None:
+    gray = ramp(40, 50)
+    held = Settings(strength=0.4, quality="fast")
+    np.testing.assert_array_equal(
+        colorizer(gray, settings=held), colorizer(gray, strength=0.4, quality="fast")
+    )
+    np.testing.assert_array_equal(
+        colorizer(gray, settings=held, strength=0.9), colorizer(gray, strength=0.9, quality="fast")
+    )
 
 
 def test_a_photograph_keeps_its_lightness_under_a_painting_model(
@@ -325,7 +379,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
 def test_the_short_door(no_bundles: Path) -> None:
     make_bundle(no_bundles / "photo")
     np.testing.assert_array_equal(
-        tinct.colorize(ramp(), strength=0.5), tinct.Colorizer()(ramp(), strength=0.5)
+        tinct.colorize(ramp(), strength=0.5), tinct.Colorizer("photo")(ramp(), strength=0.5)
     )
     assert set(tinct.__all__) <= set(dir(tinct))
     for name in tinct.__all__:
@@ -349,43 +403,3 @@ def test_a_color_array_warns_like_a_file(colorizer: Colorizer) -> None:
     red[..., 0] = 200
     with pytest.warns(photo.PictureWarning, match="in color already"):
         colorizer(red)
-
-
-# ------------------------------------------------------------------------ which model is taken
-
-
-def test_a_drawing_gets_the_model_for_line_art(no_bundles: Path) -> None:
-    make_bundle(no_bundles / "photo", name="photo")
-    make_copier(no_bundles / "alpha", name="alpha", task="lineart", color=(0, 0))
-    make_copier(no_bundles / "lineart", name="lineart", task="lineart", color=(40, 20))
-    colorizer = Colorizer()
-    for picture, name in ((line_drawing(), "lineart"), (ramp(80, 90), "photo")):
-        chosen = colorizer.choose(picture)
-        assert chosen.name == chosen.note.model == name
-        assert chosen.choose(255 - picture) is chosen  # what is chosen once stays
-        alone = Colorizer(name)
-        np.testing.assert_array_equal(colorizer(picture), alone(picture))
-        assert colorizer(png(picture)) == alone(png(picture))
-        for got, told in zip(colorizer.propose(picture), alone.propose(picture), strict=True):
-            np.testing.assert_array_equal(got, told)
-    assert colorizer.choose(line_drawing()) is colorizer.choose(line_drawing())  # loaded once
-    assert Colorizer("photo").choose(line_drawing()).name == "photo"
-
-
-def test_any_model_for_line_art_is_better_than_none(no_bundles: Path) -> None:
-    make_bundle(no_bundles / "photo", name="photo")
-    make_copier(no_bundles / "mine", name="mine", task="lineart")
-    assert Colorizer().choose(line_drawing()).name == "mine"
-
-
-def test_a_drawing_without_a_model_for_it_is_told(no_bundles: Path, tmp_path: Path) -> None:
-    make_bundle(no_bundles / "photo", name="photo")
-    colorizer, drawing = Colorizer(), line_drawing()
-    with pytest.warns(photo.PictureWarning, match="looks like a line drawing") as told:
-        found = colorizer(drawing)
-    assert len(told) == 1
-    np.testing.assert_array_equal(found, Colorizer("photo")(drawing))
-    (tmp_path / "drawing.png").write_bytes(png(drawing))
-    with pytest.warns(photo.PictureWarning, match="looks like a line drawing") as told:
-        colorizer.file(tmp_path / "drawing.png", tmp_path / "out.png")
-    assert len(told) == 1

@@ -65,7 +65,7 @@ def test_a_model_without_hints_may_take_luma_alone(tmp_path: Path) -> None:
         np.testing.assert_allclose(lab[:, 1], 7, atol=1e-5)
         np.testing.assert_allclose(lab[:, 2], -9, atol=1e-5)
     hearing = dataclasses.replace(bundle.manifest, takes_hints=True)
-    with pytest.raises(ModelError, match=r"takes \['luma'\].*needs lightness and hint"):
+    with pytest.raises(ModelError, match=r"takes \['luma'\].*needs luma and hint"):
         Engine(Bundle(bundle.path, hearing, ""))
 
 

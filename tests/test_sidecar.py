@@ -18,12 +18,11 @@ from tests.hints.test_files import RED_DOT, WRONG, hints
 
 import tinct
 from tinct import sidecar
-from tinct.bundle import QUALITIES, Bundle
-from tinct.coloring.chroma import STRONGEST
-from tinct.command import options, parsing
+from tinct.bundle import Bundle
 from tinct.errors import SaveError, TinctError, UsageError
 from tinct.hints import Hint, Point
 from tinct.hints.files import KINDS, as_json
+from tinct.settings import QUALITIES, STRONGEST, Settings
 from tinct.sidecar import (
     ColorRecipe,
     Keeper,
@@ -53,8 +52,8 @@ def test_the_schema_is_one_and_says_what_the_code_says() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     settings = SCHEMA["properties"]["settings"]["properties"]
     assert SCHEMA["properties"]["schema"]["const"] == sidecar.SCHEMA
-    assert settings["quality"]["enum"] == list(QUALITIES) == list(options.QUALITIES)
-    assert settings["strength"]["maximum"] == STRONGEST == parsing.STRENGTHS[1]
+    assert settings["quality"]["enum"] == list(QUALITIES)
+    assert settings["strength"]["maximum"] == STRONGEST
     for name, kind in KINDS.items():
         described = set(SCHEMA["$defs"][name]["properties"]) - {"kind"}
         assert described == {field.name for field in dataclasses.fields(kind)}
@@ -62,11 +61,15 @@ def test_the_schema_is_one_and_says_what_the_code_says() -> None:
 
 recipes = st.builds(
     ColorRecipe,
-    hints=st.lists(hints(), max_size=3).map(tuple),
+    settings=st.builds(
+        Settings,
+        hints=st.lists(hints(), max_size=3).map(tuple),
+        strength=st.floats(0, 1.5),
+        quality=st.sampled_from(QUALITIES),
+        flat=st.booleans(),
+    ),
     model=st.none() | st.sampled_from(["photo", "my model"]),
     sha256=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
-    strength=st.none() | st.floats(0, 1.5),
-    quality=st.none() | st.sampled_from(QUALITIES),
 )
 
 
@@ -168,7 +171,7 @@ def test_no_path_leaves_the_computer(tmp_path: Path, tiny: Bundle) -> None:
     from PIL import Image
 
     Image.fromarray(rgb).save(picture)
-    recipe = ColorRecipe(hints=tinct.read_hints(picture)).of_bundle(tiny)
+    recipe = ColorRecipe(settings=Settings(hints=tinct.read_hints(picture))).of_bundle(tiny)
     assert "secret" not in recipe.as_text()
     assert str(tmp_path) not in recipe.as_text()
     assert parse_recipe(json.loads(recipe.as_text())) == recipe
@@ -201,7 +204,7 @@ def test_names(source: str | None, result: str, name: str) -> None:
 
 
 def recipe_with(hint: Hint) -> ColorRecipe:
-    return ColorRecipe(hints=(hint,))
+    return ColorRecipe(settings=Settings(hints=(hint,)))
 
 
 def test_one_recipe_for_several_pictures(tmp_path: Path) -> None:
@@ -230,7 +233,7 @@ def test_defaults_are_left_out() -> None:
 
 
 def test_the_documents_recipe_is_one() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "recipe.md").read_text("utf-8")
+    page = (Path(__file__).parents[1] / "docs" / "sidecar.md").read_text("utf-8")
     (block,) = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     held = json.loads(block)
     CHECKER.validate(held)

@@ -2,7 +2,7 @@
 
 ``photo.tinct.json`` holds the hints, the model with its hash, and the settings. Places in it are
 shares of the picture, so it also serves for the same picture at another resolution and for similar
-ones. Its form is told in ``docs/recipe.md`` and, for machines, in ``sidecar.schema.json``.
+ones. Its form is told in ``docs/sidecar.md`` and, for machines, in ``sidecar.schema.json``.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ OPTIONS = {
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --json --html --model --quality --device --threads",
-    "train": "-h --help --list --data --out --size --set --resume",
+    "train": "-h --help --list --data --out --size --set --resume --from --new",
     "export": "-h --help -o --output --name --set --overwrite",
     "report": "-h --help --data --show --limit --json --html --markdown --pictures",
 }
@@ -199,7 +199,11 @@ def test_training_gets_what_was_asked(make_wing: list[Any], tmp_path: Path) -> N
     ((recipe, data, out), more) = make_wing[0]
     assert recipe.stages[0].steps == 3
     assert recipe.size == "nano"
-    assert (data, out, more) == (["a", "b=2"], tmp_path, {"resume": True})
+    assert (data, out, more) == (
+        ["a", "b=2"],
+        tmp_path,
+        {"resume": True, "start": None, "new": []},
+    )
 
 
 def test_export_gets_what_was_asked(make_wing: list[Any]) -> None:
@@ -430,7 +434,10 @@ def test_a_warning_is_one_line(capsys: Captured, chosen: list[str], tmp_path: Pa
     Image.new("RGB", (40, 30), (200, 20, 20)).save(tmp_path / "red.png")
     assert cli.main([str(tmp_path / "red.png"), *chosen]) == 0
     err = capsys.readouterr().err
-    assert err == f"tinct: {tmp_path / 'red.png'}: already in color: its lightness is used\n"
+    assert (
+        err
+        == f"tinct: {tmp_path / 'red.png'}: The picture is in color already: its lightness is used\n"
+    )
 
 
 def test_a_person_who_watches_sees_lines_and_a_bar(
@@ -652,9 +659,7 @@ def test_doctor_finds_a_damaged_model(capsys: Captured, as_photo: Path) -> None:
 def test_evaluate(
     capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tinct.measure import evaluate
-
-    monkeypatch.setattr(evaluate, "_choose_judges", lambda _: ([], []))  # they load torch
+    monkeypatch.setattr(commands, "_learned_metrics", lambda: ([], []))  # they load torch
     folder = tmp_path / "truth"
     folder.mkdir()
     for number, shade in enumerate([(190, 120, 60), (60, 120, 190), (90, 160, 70)]):
@@ -677,9 +682,7 @@ def test_evaluate(
 def test_evaluate_with_several_numbers_of_hints(
     capsys: Captured, chosen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tinct.measure import evaluate
-
-    monkeypatch.setattr(evaluate, "_choose_judges", lambda _: ([], []))  # they load torch
+    monkeypatch.setattr(commands, "_learned_metrics", lambda: ([], []))  # they load torch
     folder, results = tmp_path / "truth", tmp_path / "results.json"
     folder.mkdir()
     flat = np.full((40, 48, 3), (190, 120, 60), np.uint8)

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tinct.colorizer import Front
 from tinct.errors import PictureError, SaveError, UsageError
 from tinct.jobs import batch
 from tinct.jobs.paths import Job, plan
+from tinct.settings import Settings
 
 
-class Painter:
+class Painter(Front):
     """Stands for a model: turns the red channel up."""
 
     name = "painter"
-    bundle = None
+    bundle = SimpleNamespace(manifest=SimpleNamespace(name="painter"))
 
     def __init__(self) -> None:
-        self.calls: list[dict[str, Any]] = []
+        self.calls: list[Settings | None] = []
 
-    def choose(self, gray: np.ndarray) -> Painter:
+    def choose(self, gray: np.ndarray) -> Any:
         assert gray.ndim == 2
         return self
 
-    def photo(self, gray: Any, **settings: Any) -> np.ndarray:
+    def render(self, gray: np.ndarray, settings: Settings | None = None) -> np.ndarray:
         self.calls.append(settings)
-        rgb = np.repeat(gray.gray[..., None], 3, axis=2)
+        rgb = np.repeat(gray[..., None], 3, axis=2)
         rgb[..., 0] = np.iinfo(rgb.dtype).max
         return rgb
 
 
-def run(jobs: list[Job], **settings: Any) -> list[batch.Result]:
-    return list(
-        batch.color_all(jobs, colorizer=Painter(), settings=batch.Settings(**settings))  # type: ignore[arg-type]
-    )
+def run(jobs: list[Job], **outputs: Any) -> list[batch.Result]:
+    return list(batch.color_all(jobs, colorizer=Painter(), outputs=batch.Outputs(**outputs)))
 
 
 def test_one_failure_does_not_stop_the_rest(album: Path, tmp_path: Path) -> None:
@@ -127,13 +128,12 @@ def test_empty_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_out_of_memory_fails_one_picture(album: Path, tmp_path: Path) -> None:
     class Greedy(Painter):
-        def photo(self, gray: Any, **settings: Any) -> np.ndarray:
+        def render(self, gray: np.ndarray, settings: Settings | None = None) -> np.ndarray:
             raise MemoryError
 
     (result,) = batch.color_all(
         plan([str(album / "b.jpg")], output=f"{tmp_path}/"),
-        colorizer=Greedy(),  # type: ignore[arg-type]
-        settings=batch.Settings(),
+        colorizer=Greedy(),
     )
     assert result.error is not None
     assert result.error.exit_code == 6
@@ -142,11 +142,10 @@ def test_out_of_memory_fails_one_picture(album: Path, tmp_path: Path) -> None:
 
 def test_settings_reach_the_model(album: Path, tmp_path: Path) -> None:
     painter = Painter()
-    settings = batch.Settings(strength=0.4, quality="fast")
+    settings = Settings(strength=0.4, quality="fast")
     jobs = plan([str(album)], output=str(tmp_path / "out"))
-    assert len(list(batch.color_all(jobs, colorizer=painter, settings=settings))) == 2  # type: ignore[arg-type]
-    told = {"hints": (), "strength": 0.4, "quality": "fast", "reference": None, "flat": False}
-    assert painter.calls == [told] * 2
+    assert len(list(batch.color_all(jobs, colorizer=painter, settings=settings))) == 2
+    assert painter.calls == [settings] * 2
 
 
 def test_an_input_is_never_replaced_by_a_picture_without_ending(album: Path) -> None:
@@ -209,16 +208,15 @@ def test_names_that_no_file_can_have_fail_alone(album: Path, tmp_path: Path) -> 
 
 def test_a_failure_of_the_system_fails_one_picture(album: Path, tmp_path: Path) -> None:
     class Unlucky(Painter):
-        def photo(self, gray: Any, **settings: Any) -> np.ndarray:
+        def render(self, gray: np.ndarray, settings: Settings | None = None) -> np.ndarray:
             if not self.calls:
-                self.calls.append({})
+                self.calls.append(None)
                 raise OSError(5, "Input/output error")
-            return super().photo(gray, **settings)
+            return super().render(gray, settings)
 
     first, second = batch.color_all(
         plan([str(album)], output=str(tmp_path / "out")),
-        colorizer=Unlucky(),  # type: ignore[arg-type]
-        settings=batch.Settings(),
+        colorizer=Unlucky(),
     )
     assert isinstance(first.error, SaveError)
     assert "input/output error" in str(first.error)

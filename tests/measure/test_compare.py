@@ -23,6 +23,7 @@ from tinct.measure import compare, evaluate, systems, thumbnails
 from tinct.measure import comparison_pages as report_page
 from tinct.measure import curves as course
 from tinct.measure.comparison import COLUMNS
+from tinct.train.data.lineart import standard_drawer
 from tiny_models import make_bundle, make_copier, manifest
 
 MEASURED = [c.key for c in COLUMNS if c.key not in ("parameters", "megabytes", "ms", "seen")]
@@ -42,12 +43,6 @@ class _Redness:
             for row, rgb in pictures.items()
             if row != "truth"
         }
-
-
-@pytest.fixture(autouse=True)
-def _judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another judge: the weights of VGG-16 are not everywhere."""
-    monkeypatch.setattr(compare, "_judges", lambda: ([_Redness()], []))
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +68,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def compared(bundles: list[str], folder: Path) -> compare.Report:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compare, "_judges", lambda: ([_Redness()], []))
-        return compare.compare(bundles, [str(folder)])
+    return compare.compare(bundles, [str(folder)], learned=lambda: ([_Redness()], []))
 
 
 def test_figures_are_those_of_evaluate(
@@ -368,7 +361,7 @@ def test_line_art_has_a_table_of_its_own(bundles: list[str], folder: Path, tmp_p
     painted = make_copier(tmp_path / "painter", task="lineart", name="painter", color=(5.0, 5.0))
     models = [str(painted.path), bundles[1]]
     for given in ([str(folder), str(drawings)], [str(drawings), str(folder)]):
-        found = compare.compare(models, given, limit=2)
+        found = compare.compare(models, given, limit=2, draw=standard_drawer)
         assert [(t.task, t.folder, t.n) for t in found.tables] == [
             ("photo", "scenes", 2),
             ("lineart", "drawings", 2),
@@ -532,7 +525,9 @@ def test_other_pictures_are_shown_than_those_measured(
     free.mkdir()
     for number in range(4):
         Image.fromarray(paint(40 + number, 40, 50)).save(free / f"free{number}.png")
-    found = compare.compare(bundles, [str(folder)], show=[str(free)])
+    found = compare.compare(
+        bundles, [str(folder)], show=[str(free)], learned=lambda: ([_Redness()], [])
+    )
     (table,), (measured,) = found.tables, compared.tables
     for row, other in zip(table.rows, measured.rows, strict=True):
         timeless = [key for key in MEASURED if key in row.figures]

@@ -18,6 +18,7 @@ from tinct import Colorizer, color
 from tinct.bundle import Bundle
 from tinct.errors import ModelError, PartialError, PictureError, SaveError, UsageError
 from tinct.measure import dataset, evaluate, memory, metrics, results
+from tinct.measure.results import PSNR_LIMIT
 
 NUMBER_OR_NULL = {"type": ["number", "null"]}
 FIGURES = {
@@ -153,7 +154,7 @@ def test_the_truth_itself_scores_perfectly_and_stays_finite(folder: Path) -> Non
     results = _score(folder, lambda subject: subject.truth)
     ours = results.rows["ours"]
     assert ours["ciede2000"] == ours["ab_rmse"] == ours["lightness_shift"] == 0
-    assert ours["psnr_mean"] == results.PSNR_LIMIT
+    assert ours["psnr_mean"] == PSNR_LIMIT
     assert ours["ssim"] == pytest.approx(1)
     assert ours["colorfulness_share"] == pytest.approx(1)
 
@@ -278,15 +279,16 @@ def test_judges_see_every_row_and_state_their_protocol(folder: Path) -> None:
     assert results.protocol[-1] == "Redness: the mean of R."
 
 
-def test_without_the_training_part_a_note_says_so(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "tinct.train.learned_metrics", None)
-    monkeypatch.delattr("tinct.train.learned_metrics", raising=False)
-    results = _score(folder, judges="auto")
-    assert len(results.notes) == 1
-    assert results.notes[0].startswith("judges not available: ")
-    assert "tinct[train]" in results.notes[0]
+def test_no_picture_is_colored_twice(folder: Path) -> None:
+    seen: list[str] = []
+
+    def painter(subject: dataset.Subject) -> np.ndarray:
+        seen.append(subject.name)
+        return _half(subject)
+
+    results = _score(folder, painter, learned=lambda: ([_Redness()], []))
+    names = [picture.name for picture in results.pictures]
+    assert seen == [names[0], *names]  # the first one warms up
 
 
 def test_progress_counts_all_pictures(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """Hints in files: lists in JSON, and layers as drawing programs export them.
 
-The form of the JSON is told in ``docs/recipe.md`` and, for machines, in
+The form of the JSON is told in ``docs/sidecar.md`` and, for machines, in
 ``sidecar.schema.json``.
 """
 
