@@ -105,10 +105,10 @@ def _plain(recipe: Recipe, folder: Path) -> float:
     """Return the seconds that the steps take in the loop that everybody writes."""
     import torch
 
-    from tinct.train.trainer import build_task
+    from tinct.train.families import build_task
 
     task = build_task(recipe)
-    task.module.train()
+    task.train()
     stage = recipe.stages[0]
     optimizers = {}
     for player in task.players():

@@ -33,7 +33,8 @@ def test_lab_equals_colour_science() -> None:
 def test_round_trip(rgb: np.ndarray) -> None:
     assert np.abs(color.lab_to_rgb(color.rgb_to_lab(rgb)) - rgb).max() < 1e-9
     linear = color.linear_to_srgb(color.srgb_to_linear(rgb))
-    assert np.abs(linear - rgb).max() < 1e-7
+    # The two pieces of the standard's curve miss each other by 3e-7 where they meet.
+    assert np.abs(linear - rgb).max() < 5e-7
 
 
 def test_inverse_equals_scikit_image() -> None:

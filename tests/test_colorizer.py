@@ -279,7 +279,7 @@ def test_a_proposal_is_adjusted_without_looking_again(
     assert np.abs(wanted - plain).max() > 5
     np.testing.assert_array_equal(colorizer.adjust(hinted).ab, proposal.ab)  # hints are forgotten
     assert proposal.bins is not None
-    assert proposal.bins.shape[1:] == (16, 24)
+    assert proposal.bins.shape[1:] == (8, 12)
 
 
 def test_many_pictures_come_in_order(colorizer: Colorizer, tmp_path: Path) -> None:

@@ -435,8 +435,8 @@ def test_a_warning_is_one_line(capsys: Captured, chosen: list[str], tmp_path: Pa
     assert cli.main([str(tmp_path / "red.png"), *chosen]) == 0
     err = capsys.readouterr().err
     assert (
-        err
-        == f"tinct: {tmp_path / 'red.png'}: The picture is in color already: its lightness is used\n"
+        err == f"tinct: {tmp_path / 'red.png'}: "
+        "The picture is in color already: its lightness is used\n"
     )
 
 

@@ -5,9 +5,9 @@ import torch
 
 from tinct.errors import UsageError
 from tinct.train import recipes
+from tinct.train.families import build_task
 from tinct.train.optimization import learning_rate, only
 from tinct.train.recipe import Stage
-from tinct.train.trainer import build_task
 
 
 def test_linear_schedule_is_that_of_torch() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tinct.errors import UsageError
 from tinct.train import recipes
+from tinct.train.families import recipe_from_json
 from tinct.train.recipe import SIZES, to_json
 
 
@@ -15,7 +16,7 @@ from tinct.train.recipe import SIZES, to_json
 def test_recipe_survives_json(name: str, size: str) -> None:
     recipe = recipes.get(name, size=size)
     assert (recipe.name, recipe.size) == (name, size)
-    assert recipes.from_json(to_json(recipe)) == recipe
+    assert recipe_from_json(to_json(recipe)) == recipe
 
 
 def test_fields_are_replaced_and_nothing_else() -> None:
@@ -61,4 +62,4 @@ def test_recipe_of_an_older_version_takes_defaults_for_what_is_new() -> None:
     held = json.loads(to_json(recipes.get("flagship-photo")))
     del held["model"]["calm"]
     del held["data"]["sharp"]
-    assert recipes.from_json(json.dumps(held)) == recipes.get("flagship-photo")
+    assert recipe_from_json(json.dumps(held)) == recipes.get("flagship-photo")

@@ -22,8 +22,8 @@ def test_same_seed_same_weights(pictures: Path, nano_run: Path, tmp_path: Path) 
     train(NANO, [pictures], tmp_path / "again")
     one, two = RunDir(nano_run).load(), RunDir(tmp_path / "again").load()
     assert one["step"] == two["step"] == 20
-    for key, value in one["average"].items():
-        assert torch.equal(value, two["average"][key]), key
+    for key, value in one["ema"].items():
+        assert torch.equal(value, two["ema"][key]), key
 
 
 def test_resumed_run_equals_an_uninterrupted_one(
@@ -85,9 +85,9 @@ def test_frozen_groups_do_not_move(pictures: Path, tmp_path: Path) -> None:
         size="nano",
     )
     trainer = Trainer(recipe, data=[pictures], out=tmp_path / "run", resume=False)
-    before = {key: value.clone() for key, value in trainer.task.module.state_dict().items()}
+    before = {key: value.clone() for key, value in trainer.task.state_dict().items()}
     trainer.fit()
-    after = trainer.task.module.state_dict()
+    after = trainer.task.state_dict()
     early = [k for k in before if k.startswith(("net.encoder.conv_stem", "net.encoder.blocks.1."))]
     assert early
     assert all(torch.equal(before[key], after[key]) for key in early)
@@ -110,9 +110,9 @@ def test_nan_stops_with_the_checkpoint_kept(
     real = FlagshipTask.loss
     calls = []
 
-    def poisoned(self, player, batch):
+    def poisoned(self, player, batch, stage):
         calls.append(1)
-        terms = real(self, player, batch)
+        terms = real(self, player, batch, stage)
         return {**terms, "ab": terms["ab"] * math.nan} if len(calls) > 12 else terms
 
     monkeypatch.setattr(FlagshipTask, "loss", poisoned)
@@ -160,7 +160,7 @@ def test_accumulation_equals_one_large_batch(pictures: Path, tmp_path: Path) -> 
     """Two halves of a batch give the gradient of the whole, normalization statistics aside."""
     recipe = recipes.get("flagship-photo", {"stages.0.steps": "1"}, size="nano")
     trainer = Trainer(recipe, data=[pictures], out=tmp_path / "run", resume=False)
-    trainer.task.module.eval()
+    trainer.task.eval()
     raw = trainer.pictures.batch(0, 0, size=32, count=4)
     from tinct.train.data.batches import to_batch
 

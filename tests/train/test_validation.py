@@ -45,7 +45,7 @@ def test_a_stage_ends_at_a_plateau_and_the_next_goes_on(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = iter([0.9, 0.8, 0.85, 0.81, 0.82, 0.9, 0.7, 0.75, 0.6, 0.5])
-    real = EarlyStopping.see
+    real = EarlyStopping.update
 
     def update(self, row, recipe):
         return real(self, {**row, "val.error": next(errors)}, recipe)

@@ -23,7 +23,7 @@ BASE = ("numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich")
 EXTRAS = {
     "heic": ("pillow_heif",),
     "train": (
-        *("torch", "torchvision", "timm", "lightning", "onnx", "safetensors", "tensorboard"),
+        *("torch", "torchvision", "timm", "lightning_fabric", "onnx", "safetensors", "tensorboard"),
         "matplotlib",
     ),
 }

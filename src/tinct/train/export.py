@@ -28,10 +28,10 @@ import tinct
 from tinct.bundle import Manifest, write_bundle
 from tinct.errors import TrainingError, UsageError
 from tinct.measure.curves import CURVES, thin_curves
+from tinct.train.families import build_task
 from tinct.train.recipe import Recipe, replace_fields
 from tinct.train.rundir import RunDir
 from tinct.train.task import Task
-from tinct.train.trainer import build_task
 
 OPSET = 18
 SMALLEST_HALF = 64  # elements; smaller constants stay float32
@@ -164,7 +164,7 @@ def load_task(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Re
         plain = dataclasses.replace(recipe, model=model)
     task = build_task(plain)
     weights = state["ema"] if recipe.optimizer.ema else state["module"]
-    task.module.load_state_dict(weights, strict=True)
+    task.load_state_dict(weights, strict=True)
     task.prepare_export()
     task.net.eval()
     return recipe, task
@@ -234,6 +234,7 @@ def export(
         multiple_of=multiple_of,
         max_long=recipe.sizes[1] * 4,
         takes_hints=task.takes_hints,
+        spreads_hints=task.spreads_hints,
         ab_bins=bins,
         sha256=hashlib.sha256(model).hexdigest(),
         parameters=sum(parameter.numel() for parameter in net.parameters()),

@@ -85,8 +85,7 @@ def build_optimizers(task: Task, recipe: Recipe) -> dict[str, torch.optim.Optimi
 
 
 def prepare_stage(task: Task, stage: Stage) -> None:
-    """Tell a task its stage; set every group to moving or frozen (and in evaluation mode)."""
-    task.stage = stage
+    """Set every group to moving or, in evaluation mode, to frozen."""
     known: set[str] = set()
     for player in task.players():
         for name, parameters in player.groups.items():
@@ -99,7 +98,7 @@ def prepare_stage(task: Task, stage: Stage) -> None:
             f"No parameter group is called {sorted(unknown)[0]!r}; "
             f"there are {', '.join(sorted(known))}."
         )
-    task.module.train()
+    task.train()
     for part in task.frozen(stage.freeze):
         part.eval()
 

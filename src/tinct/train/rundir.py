@@ -25,8 +25,8 @@ from torch import Tensor
 
 from tinct.color import fit_gamut, lab_to_rgb
 from tinct.errors import TrainingError
+from tinct.train.families import recipe_from_json
 from tinct.train.recipe import Recipe, to_json
-from tinct.train.recipes import from_json
 
 
 def lab_to_pixels(lab: Tensor) -> NDArray[np.uint8]:
@@ -62,7 +62,7 @@ class RunDir:
                     f"{str(self.path)!r} holds a run already; go on with --resume "
                     "or choose another folder."
                 )
-            if from_json(held.read_text()) != recipe:
+            if recipe_from_json(held.read_text()) != recipe:
                 raise TrainingError(
                     f"The run in {str(self.path)!r} was started with another recipe or other "
                     "settings; resume it with the same ones."
@@ -82,7 +82,7 @@ class RunDir:
         held = self.path / "recipe.json"
         if not held.is_file():
             raise TrainingError(f"There is no training run in {str(self.path)!r}.")
-        return from_json(held.read_text())
+        return recipe_from_json(held.read_text())
 
     def data(self) -> list[dict[str, Any]]:
         """Read what the run was trained on."""

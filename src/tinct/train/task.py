@@ -7,7 +7,6 @@ and steps its optimizer on the sum of the loss terms that the task returns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -59,45 +58,50 @@ class Player:
     groups: dict[str, list[nn.Parameter]]
 
 
-class Task(Protocol):
-    """What every family fulfils."""
+class Task(nn.Module):
+    """What is trained: the network that is exported, and whatever else learns beside it.
+
+    As a module it holds everything with weights; its state is saved and resumed as one.
+
+    Attributes:
+        net: what is exported: ``net(lightness, hint) -> {"ab" or "lab": ..., "bins": ...}``.
+        takes_hints: whether ``net`` looks at its second input.
+        spreads_hints: whether hints need only be spread over what ``net`` proposes without them.
+    """
 
     net: nn.Module
-    """What is exported: ``net(lightness, hint) -> {"ab" or "lab": ..., "bins": ...}``."""
-
-    module: nn.Module
-    """Everything with weights: ``net`` and what else is trained; saved and resumed as one."""
-
-    takes_hints: bool
-    """Whether ``net`` looks at its second input."""
-
-    stage: Stage | None
-    """Where the training is: set before losses are asked for; None outside of any training."""
+    takes_hints: bool = False
+    spreads_hints: bool = False
 
     def players(self) -> list[Player]:
         """Return the players in the order of their turns."""
-        ...
+        raise NotImplementedError
 
     def frozen(self, names: tuple[str, ...]) -> list[nn.Module]:
         """Return the modules that belong to the named groups, to be kept in evaluation mode."""
-        ...
+        return [part for name, part in self.named_children() if name in names]
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
-        """Return the named terms, already weighted, whose sum the player minimizes."""
-        ...
+    def loss(self, player: str, batch: Batch, stage: Stage | None = None) -> dict[str, Tensor]:
+        """Return the named terms, already weighted, whose sum the player minimizes.
 
-    def figures(self, batch: Batch) -> dict[str, Tensor]:
+        Args:
+            player: whose turn it is.
+            batch: pictures.
+            stage: where the training is; None outside of any training.
+        """
+        raise NotImplementedError
+
+    def figures(self, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (nothing to watch)
         """Return scalars to watch that nobody minimizes, such as a discriminator's accuracy.
 
         Called without gradients: now and then on a batch of the training, and in evaluation mode on
         the validation pictures.
         """
-        ...
+        return {}
 
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W): the picture in Lab as a user would get it."""
-        ...
+        raise NotImplementedError
 
     def prepare_export(self) -> None:
         """Settle in ``net`` whatever the recipe says of decoding; called once, before export."""
-        ...

@@ -7,7 +7,6 @@ resumed run equals an uninterrupted one.
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import time
@@ -17,13 +16,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.strategies.ddp import DDPStrategy
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from tinct.errors import TrainingError
 from tinct.train.data.batches import Pictures, RawBatch, stage_batches, to_batch
+from tinct.train.families import build_task
 from tinct.train.optimization import (
     EMA,
     build_optimizers,
@@ -47,20 +47,10 @@ class Turn(nn.Module):
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.task = task
-        self.module = task.module
 
-    def forward(self, player: str, take: Callable[[], Batch]) -> dict[str, Tensor]:
-        """Return the player's loss terms.
-
-        ``take()`` gives the batch: Fabric would change the type of one that is handed over.
-        """
-        return self.task.loss(player, take())
-
-
-def build_task(recipe: Recipe) -> Task:
-    """Build the task of a recipe from its family's module."""
-    family = importlib.import_module(f"tinct.train.families.{recipe.family}")
-    return cast(Task, family.build(recipe))
+    def forward(self, loss: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Return what ``loss()`` returns; Fabric leaves what is inside a function as it is."""
+        return loss()
 
 
 class Trainer:
@@ -116,16 +106,16 @@ class Trainer:
             self.run.begin(recipe, used, resume=resume)
         self.fabric.barrier()
         self.task = build_task(recipe)
-        self.task.module.to(memory_format=torch.channels_last)
-        self.task.module.to(self.fabric.device)
+        self.task.to(memory_format=torch.channels_last)
+        self.task.to(self.fabric.device)
         if world > 1 and self.fabric.device.type == "cuda":
             convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
-            convert(self.task.module)
+            convert(self.task)
         if start is not None and not resume:
             first = self._batch(self.pictures.batch(0, 0, size=recipe.stages[0].size, count=32))
             for line in warm_start(self.task, start, new=new, pictures=first):
                 self.fabric.print(line, flush=True)
-        self.ema = EMA(self.task.module, recipe.optimizer.ema)
+        self.ema = EMA(self.task, recipe.optimizer.ema)
         self.optimizers = build_optimizers(self.task, recipe)
         self.stage_number, self.step, self.total, self.seen = 0, 0, 0, 0
         self.early_stopping = EarlyStopping()
@@ -152,7 +142,7 @@ class Trainer:
         )
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.task.module.load_state_dict(state["module"], strict=True)
+        self.task.load_state_dict(state["module"], strict=True)
         for key, value in state["ema"].items():
             self.ema.state[key].copy_(value)
         for name, optimizer in self.optimizers.items():
@@ -167,7 +157,7 @@ class Trainer:
     def _save(self) -> None:
         if self.fabric.is_global_zero:
             state = {
-                "module": self.task.module.state_dict(),
+                "module": self.task.state_dict(),
                 "ema": self.ema.state,
                 "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
                 "stage": self.stage_number,
@@ -215,7 +205,7 @@ class Trainer:
             lr = learning_rate(stage, self.step)
             for name, value in self._turns(stage, batch, lr).items():
                 sums.setdefault(name, []).append(value)
-            self.ema.update(self.task.module, self.total)
+            self.ema.update(self.task, self.total)
             self.step, self.total = self.step + 1, self.total + 1
             self.seen, since = self.seen + stage.batch, since + 1
             if since == LOG_EVERY or self.step == stage.steps:
@@ -270,7 +260,7 @@ class Trainer:
         parts = stage.accumulate
         for part in range(parts):
             with self.fabric.no_backward_sync(self.turn, enabled=part < parts - 1):
-                terms = self.turn(player, partial(batch.every, part, parts))
+                terms = self.turn(partial(self.task.loss, player, batch.every(part, parts), stage))
                 loss = torch.stack(list(terms.values())).sum() / parts
                 self.fabric.backward(loss)
             for name, value in terms.items():
@@ -289,7 +279,7 @@ class Trainer:
     @torch.no_grad()
     def _seen(self, batch: Batch) -> dict[str, float]:
         """Return the task's own figures on a batch of the training."""
-        self.task.module.eval()
+        self.task.eval()
         with self.fabric.autocast():
             figures = self.task.figures(batch)
         prepare_stage(self.task, self.recipe.stages[self.stage_number])
@@ -327,7 +317,7 @@ class Trainer:
 
     def _validate_once(self, stage: Stage) -> str:
         """Log the figures and the sample grid; return what is outside its limits, in words."""
-        module = self.task.module
+        module = self.task
         present = {key: value.clone() for key, value in module.state_dict().items()}
         if self.recipe.optimizer.ema:
             module.load_state_dict(self.ema.state, strict=True)

@@ -53,14 +53,14 @@ def warm_start(
         folder = RunDir(start)
         state = folder.load()
         held = state["ema"] if folder.recipe().optimizer.ema else state["module"]
-        _load(task.module, held, start, new=new, own=())
-        return [f"starts from the run {start}", *_new_lines(task.module, held)]
+        _load(task, held, start, new=new, own=())
+        return [f"starts from the run {start}", *_new_lines(task, held)]
     held = _from_bundle(task, start, pictures)
-    own = [name for name, _ in task.module.named_children() if name != "net"]
-    own += [name for name, _ in task.module.named_buffers(recurse=False)]
+    own = [name for name, _ in task.named_children() if name != "net"]
+    own += [name for name, _ in task.named_buffers(recurse=False)]
     own += [f"net.{name}" for name, _ in task.net.named_buffers(recurse=False)]
-    _load(task.module, held, start, new=new, own=own)
-    return [f"starts from the bundle {start}", *_new_lines(task.module, held)]
+    _load(task, held, start, new=new, own=own)
+    return [f"starts from the bundle {start}", *_new_lines(task, held)]
 
 
 def _new_lines(module: nn.Module, held: Mapping[str, Tensor]) -> list[str]:
@@ -106,7 +106,7 @@ def _from_bundle(task: Task, start: Path, pictures: Batch | None) -> Weights:
         for tensor in graph.initializer
     }
     modules = dict(task.net.named_modules())
-    known = set(task.module.state_dict())
+    known = set(task.state_dict())
     held = {key: _tensor(value) for key, value in named.items() if key in known}
     folded: dict[str, Tensor] = {}
     for node in graph.node:
@@ -178,8 +178,8 @@ def _unfolded(
 
     was = task.net.training
     task.net.eval()
-    target = task.module.state_dict()
-    task.module.load_state_dict({**target, **held}, strict=True)
+    target = task.state_dict()
+    task.load_state_dict({**target, **held}, strict=True)
     for name, module in task.net.named_modules():
         if isinstance(module, nn.Conv2d):
             hooks.append(module.register_forward_hook(after_convolution(name)))
@@ -194,7 +194,7 @@ def _unfolded(
     task.net(lightness, hint)
     for hook in hooks:
         hook.remove()
-    task.module.load_state_dict(target, strict=True)
+    task.load_state_dict(target, strict=True)
     task.net.train(was)
     return found
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from skimage.color import rgb2lab
 
+from tinct.color import rgb_to_lab
 from tinct.errors import TrainingError
 from tinct.train.data import lineart
 from tinct.train.data.batches import Pictures, ahead, to_batch
@@ -194,15 +195,16 @@ def test_planes_are_lab(pictures: Path) -> None:
 
 
 def test_aging_changes_its_share_and_stays_in_range() -> None:
-    lightness = torch.rand(200, 1, 8, 8) * 100
+    rgb = torch.rand(200, 3, 8, 8)
+    lightness = rgb_to_lab(rgb, axis=1)[:, :1].float()
     seeds = list(range(200))
-    aged = age(lightness, share=0.3, seeds=seeds)
+    aged = age(rgb, lightness, share=0.3, seeds=seeds)
     changed = (aged != lightness).flatten(1).any(dim=1).float().mean()
     assert 0.15 < float(changed) < 0.45
     assert float(aged.min()) >= 0
     assert float(aged.max()) <= 100
-    assert torch.equal(aged, age(lightness, share=0.3, seeds=seeds))
-    assert torch.equal(age(lightness, share=0.0, seeds=seeds), lightness)
+    assert torch.equal(aged, age(rgb, lightness, share=0.3, seeds=seeds))
+    assert torch.equal(age(rgb, lightness, share=0.0, seeds=seeds), lightness)
 
 
 def test_loading_ahead_keeps_the_order() -> None:

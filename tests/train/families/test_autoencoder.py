@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from tinct.errors import UsageError
 from tinct.train import recipes
-from tinct.train.families.autoencoder import AutoencoderNet, build
+from tinct.train.families import build_task as build
+from tinct.train.families.autoencoder import AutoencoderNet
 from tinct.train.recipes.autoencoder import Autoencoder
 from tinct.train.task import Batch
 

@@ -21,11 +21,11 @@ from torchvision.transforms.functional import normalize
 from tinct.errors import UsageError
 from tinct.train import recipes
 from tinct.train.export import export, load_net
+from tinct.train.families import build_task as build
 from tinct.train.families.chromagan import (
     Base,
     ChromaGanTask,
     Teacher,
-    build,
     divergence,
     gradient_penalty,
 )
@@ -111,7 +111,7 @@ def test_full_generator_has_the_papers_layers() -> None:
     assert count(parts["middle"]) == middle
     assert count(parts["summary"]) == summary
     assert count(parts["color"]) == convolutions(color)
-    assert count(task.module["classes"]) == classes
+    assert count(task.classes) == classes
     g1 = shared + overview + middle + summary + convolutions(color)
     assert count(task.net) == g1
     assert g1 + classes == 171_166_090
@@ -119,16 +119,16 @@ def test_full_generator_has_the_papers_layers() -> None:
 
 def test_full_maps_have_the_papers_sizes() -> None:
     task = recipe_without_weights("full")
-    task.module.eval()
+    task.eval()
     with torch.device("meta"):
         lightness = torch.empty(2, 1, 224, 224)
         shared = task.net.base(lightness)
         assert shared.shape == (2, 512, 28, 28)
         assert task.net.overview(shared).shape == (2, 512, 7, 7)
         assert task.net.middle(shared).shape == (2, 256, 28, 28)
-        whole = task.net.validate(shared)
+        whole = task.net.look(shared)
         assert task.net.summary(whole).shape == (2, 256)
-        assert task.module["classes"](whole).shape == (2, 1000)
+        assert task.classes(whole).shape == (2, 1000)
         for height, width in ((224, 224), (120, 264), (8, 16), (448, 320)):
             lightness = torch.empty(1, 1, height, width)
             assert task.net(lightness, lightness)["ab"].shape == (1, 2, height, width)
@@ -136,7 +136,7 @@ def test_full_maps_have_the_papers_sizes() -> None:
 
 def test_discriminator_is_the_published_one_without_normalization() -> None:
     with torch.device("meta"):
-        discriminator = recipe_without_weights("full").module["discriminator"]
+        discriminator = recipe_without_weights("full").discriminator
         assert discriminator(torch.empty(1, 3, 224, 224)).shape == (1, 1, 26, 26)
     convolutions = [part for part in discriminator if isinstance(part, nn.Conv2d)]
     assert [(c.out_channels, c.kernel_size, c.stride[0]) for c in convolutions] == [
@@ -178,10 +178,10 @@ def test_any_size_meets_the_connected_layers_as_the_training_size_does() -> None
     net.overview = nn.Identity()
     # A map of the grid's own size goes through as it is, one twice as large as means of 2x2.
     found = torch.randn(2, 12, 2, 2)
-    assert torch.equal(net.validate(found), found.flatten(1))
+    assert torch.equal(net.look(found), found.flatten(1))
     found = torch.randn(2, 12, 4, 4)
-    assert torch.allclose(net.validate(found), F.avg_pool2d(found, 2).flatten(1), atol=1e-6)
-    assert net.validate(torch.randn(1, 12, 3, 7)).shape == (1, 12 * 2 * 2)
+    assert torch.allclose(net.look(found), F.avg_pool2d(found, 2).flatten(1), atol=1e-6)
+    assert net.look(torch.randn(1, 12, 3, 7)).shape == (1, 12 * 2 * 2)
 
 
 def test_summary_is_the_same_at_every_place() -> None:
@@ -189,7 +189,7 @@ def test_summary_is_the_same_at_every_place() -> None:
     given: list[Tensor] = []
     net.color.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     shared = net.base(torch.rand(2, 1, 40, 72) * 100)
-    whole = net.validate(shared)
+    whole = net.look(shared)
     net.paint(shared, whole)
     summary = net.summary(whole)
     assert given[0].shape == (2, 12 + 8, 5, 9)
@@ -250,21 +250,21 @@ def test_penalty_looks_between_the_pictures() -> None:
     real = torch.tensor([[3.0, 4.0], [0.0, 2.0]]).reshape(2, 2, 1, 1)
     made = torch.tensor([[0.0, 0.0], [0.0, -2.0]]).reshape(2, 2, 1, 1)
 
-    def validate(first: float, second: float) -> float:
+    def look(first: float, second: float) -> float:
         along = torch.tensor([first, second]).reshape(2, 1, 1, 1)
         found = gradient_penalty(lambda x: x.square().sum() / 2, real, made, along=along)
         return float(found.detach())
 
-    assert validate(1.0, 1.0) == pytest.approx(((5 - 1) ** 2 + (2 - 1) ** 2) / 2)
-    assert validate(0.2, 0.75) == pytest.approx(((1 - 1) ** 2 + (1 - 1) ** 2) / 2)
+    assert look(1.0, 1.0) == pytest.approx(((5 - 1) ** 2 + (2 - 1) ** 2) / 2)
+    assert look(0.2, 0.75) == pytest.approx(((1 - 1) ** 2 + (1 - 1) ** 2) / 2)
     # At slope 0 the norm is 0, and what follows stays finite.
-    assert validate(0.0, 0.5) == pytest.approx(1.0, abs=1e-4)
+    assert look(0.0, 0.5) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_terms_by_hand() -> None:
     """A network that paints one color, and a discriminator that says one number."""
     task = nano()
-    last, verdict = task.net.color[-3], task.module["discriminator"][-1]
+    last, verdict = task.net.color[-3], task.discriminator[-1]
     assert isinstance(last, nn.Conv2d)
     assert isinstance(verdict, nn.Conv2d)
     nn.init.zeros_(last.weight)
@@ -278,9 +278,9 @@ def test_terms_by_hand() -> None:
     terms = task.loss("net", batch)
     assert float(terms["color"].detach()) == pytest.approx(squares, rel=1e-4)
     assert float(terms["adversarial"].detach()) == pytest.approx(-0.1 * 0.7, rel=1e-6)
-    whole = task.net.validate(task.net.base(batch.input_lightness))
+    whole = task.net.look(task.net.base(batch.input_lightness))
     with torch.no_grad():
-        predicted = task.module["classes"](whole).double().softmax(dim=1).numpy()
+        predicted = task.classes(whole).double().softmax(dim=1).numpy()
     kl = entropy(task.teacher(batch.input_lightness).double().numpy(), predicted, axis=1).mean()
     assert float(terms["classes"].detach()) == pytest.approx(0.003 * kl, rel=1e-4)
     terms = task.loss("discriminator", batch)
@@ -294,9 +294,7 @@ def test_terms_by_hand() -> None:
 def test_discriminator_sees_lightness_and_color_in_their_units() -> None:
     task = nano()
     given: list[Tensor] = []
-    task.module["discriminator"].register_forward_pre_hook(
-        lambda _, inputs: given.append(inputs[0])
-    )
+    task.discriminator.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     batch = made_batch()
     task.loss("discriminator", batch)
     truth = torch.cat([batch.input_lightness / 100, batch.ab / 255], dim=1)
@@ -315,12 +313,12 @@ def test_variants_leave_out_exactly_what_they_name(name: str) -> None:
     assert [player.name for player in task.players()] == list(wanted)
     for player, terms in wanted.items():
         assert set(task.loss(player, batch)) == terms
-    assert ("classes" in task.module) == ("classes" in wanted["net"])
-    assert ("discriminator" in task.module) == ("discriminator" in wanted)
+    assert (task.classes is not None) == ("classes" in wanted["net"])
+    assert (task.discriminator is not None) == ("discriminator" in wanted)
     assert ("agreement" in task.figures(batch)) == ("classes" in wanted["net"])
     assert ("d_accuracy" in task.figures(batch)) == ("discriminator" in wanted)
     groups = [p for player in task.players() for group in player.groups.values() for p in group]
-    assert sorted(map(id, groups)) == sorted(map(id, task.module.parameters()))
+    assert sorted(map(id, groups)) == sorted(map(id, task.parameters()))
     for size in ("small", "full"):
         model, full = recipes.get(name, size=size).model, recipes.get("chromagan", size=size).model
         weights = [model.color_weight, model.class_weight, model.adversary_weight]
@@ -337,11 +335,11 @@ def test_each_player_moves_all_of_its_own_and_nothing_else() -> None:
     prepare_stage(task, recipe.stages[0])
     optimizers = build_optimizers(task, recipe)
     for player in task.players():
-        before = {n: p.detach().clone() for n, p in task.module.named_parameters()}
+        before = {n: p.detach().clone() for n, p in task.named_parameters()}
         with only(task, player.name):
             torch.stack(list(task.loss(player.name, batch).values())).sum().backward()
         optimizers[player.name].step()
-        moved = {n for n, p in task.module.named_parameters() if not torch.equal(p, before[n])}
+        moved = {n for n, p in task.named_parameters() if not torch.equal(p, before[n])}
         if player.name == "discriminator":
             # The last bias moves both verdicts alike: their difference does not see it.
             assert {n for n in before if n.startswith("discriminator.")} - moved <= {
@@ -399,9 +397,9 @@ def test_teacher_is_loaded_when_asked_and_never_saved(monkeypatch: pytest.Monkey
     assert torch.allclose(opinion[1], (torch.arange(1000.0) / 100).softmax(dim=0))
     assert not any(
         tuple(value.shape) == (1000,) and "teacher" in key
-        for key, value in task.module.state_dict().items()
+        for key, value in task.state_dict().items()
     )
-    assert count(task.module) == sum(count(part) for part in task.module.children())
+    assert count(task) == sum(count(part) for part in task.children())
 
 
 def test_stand_in_disturbs_no_chance_and_is_always_the_same() -> None:
@@ -447,7 +445,7 @@ def test_class_branch_is_not_exported_and_odd_sizes_agree(pictures: Path, tmp_pa
     assert [made.name for made in graph.output] == ["ab"]
     sizes = [int(np.prod(tensor.dims)) for tensor in graph.initializer]
     assert all(1000 not in tensor.dims for tensor in graph.initializer)
-    classes = nano().module["classes"]
+    classes = nano().classes
     buffers = sum(buffer.numel() for buffer in net.buffers())
     assert sum(sizes) < count(net) + buffers + 200 < count(net) + count(classes)
     session = ort.InferenceSession(str(bundle / "model.onnx"))

@@ -11,10 +11,12 @@ from torch.nn import functional as F
 
 from tinct.color import ab_bins, rgb_to_lab
 from tinct.train import recipes
+from tinct.train.families import build_task
 from tinct.train.families.flagship_lineart import PaintingNet, PaintingTask
+from tinct.train.optimization import only
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch
-from tinct.train.trainer import build_task, prepare_stage, train
+from tinct.train.trainer import train
 
 NANO = recipes.get("flagship-lineart", size="nano")
 
@@ -83,16 +85,12 @@ def test_terms_of_a_stage() -> None:
     pictures = batch()
     assert list(task.loss("net", pictures)) == ["lightness", "ab", "bins"]
     first, last = NANO.stages
-    prepare_stage(task, first)
-    assert "perceptual" not in task.loss("net", pictures)
-    prepare_stage(task, last)
+    assert "perceptual" not in task.loss("net", pictures, first)
     torch.manual_seed(1)
-    once = task.loss("net", pictures)["perceptual"]
-    prepare_stage(
-        task, dataclasses.replace(last, terms={"perceptual": 3 * last.terms["perceptual"]})
-    )
+    once = task.loss("net", pictures, last)["perceptual"]
+    more = dataclasses.replace(last, terms={"perceptual": 3 * last.terms["perceptual"]})
     torch.manual_seed(1)
-    assert float(task.loss("net", pictures)["perceptual"].detach()) == pytest.approx(
+    assert float(task.loss("net", pictures, more)["perceptual"].detach()) == pytest.approx(
         3 * float(once.detach()), rel=0.05
     )
     once.backward()
@@ -103,10 +101,9 @@ def test_terms_of_a_stage() -> None:
 def test_every_nth_picture_is_judged() -> None:
     task = build_task(NANO)
     assert isinstance(task, PaintingTask)
-    task.stage = NANO.stages[-1]
     seen: list[int] = []
     task.perceptual = lambda made, truth: seen.append(len(made)) or (made - truth).mean()  # type: ignore[assignment,func-returns-value]
-    task.loss("net", batch(count=8))
+    task.loss("net", batch(count=8), NANO.stages[-1])
     assert seen == [8 // NANO.model.perceptual_every]
 
 
@@ -119,12 +116,12 @@ def test_the_discriminator_plays_only_where_a_stage_lets_it() -> None:
     alone = recipes.get("flagship-lineart", {"model.discriminator": "0"}, size="nano")
     assert [player.name for player in build_task(alone).players()] == ["net"]
     pictures = batch(side=64)
-    prepare_stage(task, recipe.stages[0])
-    assert "adversarial" not in task.loss("net", pictures)
-    only_that = {"adversarial": 0.5}
-    prepare_stage(task, dataclasses.replace(recipe.stages[0], terms=only_that))
-    assert list(task.loss("net", pictures)) == ["lightness", "ab", "bins", "adversarial"]
-    terms = task.loss("discriminator", pictures)
+    first = recipe.stages[0]
+    assert "adversarial" not in task.loss("net", pictures, first)
+    only_that = dataclasses.replace(first, terms={"adversarial": 0.5})
+    assert list(task.loss("net", pictures, only_that)) == ["lightness", "ab", "bins", "adversarial"]
+    with only(task, "discriminator"):
+        terms = task.loss("discriminator", pictures, only_that)
     torch.stack(list(terms.values())).sum().backward()
     assert all(parameter.grad is None for parameter in task.net.parameters())
     # Least squares by hand: 1 for the truth, 0 for what was made, half of each.
@@ -162,7 +159,7 @@ def test_a_player_whose_turn_never_comes(pictures: Path, tmp_path: Path) -> None
     train(recipe, [pictures], tmp_path / "run")
     state = RunDir(tmp_path / "run").load()
     torch.manual_seed(recipe.seed)
-    fresh = build_task(recipe).module.state_dict()
+    fresh = build_task(recipe).state_dict()
     names = [name for name in fresh if name.startswith("discriminator.")]
     assert names
     assert all(torch.equal(state["module"][name], fresh[name]) for name in names)

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from tinct.color import rgb_to_lab
 from tinct.train import recipes
-from tinct.train.families.pix2pix import Pix2PixNet, Pix2PixTask, build
+from tinct.train.families import build_task as build
+from tinct.train.families.pix2pix import Pix2PixNet, Pix2PixTask
 from tinct.train.nets.blocks import PatchDiscriminator, initialize_normal, normalization
 from tinct.train.nets.losses import gan_loss
 from tinct.train.optimization import only
@@ -269,7 +270,7 @@ def test_photographs_keep_their_lightness_and_drawings_are_painted(
     batch = made_batch()
     for name in RECIPES:
         task = make_task(name)
-        task.module.eval()
+        task.eval()
         lab, out = task.predict(batch), task.net(batch.input_lightness, batch.hint)
         assert lab.shape == (2, 3, 32, 32)
         if name == "pix2pix-lineart":

@@ -231,9 +231,9 @@ def test_loss_terms_and_pixel_variant() -> None:
 def test_judge_is_no_part_of_the_task() -> None:
     """It is neither saved nor trained, and takes no gradient."""
     task = build_task(NANO)
-    before = list(task.module.state_dict())
+    before = list(task.state_dict())
     torch.stack(list(task.loss("net", make_batch()).values())).sum().backward()
-    assert list(task.module.state_dict()) == before
+    assert list(task.state_dict()) == before
     assert isinstance(task, ResUNetTask)
     assert task.feature_loss is not None
     judge = task.feature_loss.network(torch.device("cpu"))
@@ -310,7 +310,7 @@ def _copy(module: nn.Module) -> dict[str, Tensor]:
 def test_user_gets_the_pictures_own_lightness(net: ResUNetNet) -> None:
     task = build_task(NANO)
     batch = make_batch()
-    task.module.eval()
+    task.eval()
     lab = task.predict(batch)
     assert torch.equal(lab[:, :1], batch.lightness)
     with torch.no_grad():

@@ -21,13 +21,8 @@ from tinct.color import rgb_to_lab
 from tinct.errors import UsageError
 from tinct.train import recipes
 from tinct.train.data.batches import Pictures, to_batch
-from tinct.train.families.sketch_unet import (
-    SketchNet,
-    SketchTask,
-    WholeDiscriminator,
-    build,
-    pixel_loss,
-)
+from tinct.train.families import build_task as build
+from tinct.train.families.sketch_unet import SketchNet, SketchTask, WholeDiscriminator, pixel_loss
 from tinct.train.recipes.sketch_unet import RECIPES, SketchUNet
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch
@@ -126,7 +121,7 @@ def test_momentum_is_kerass_0_9() -> None:
 def test_weights_are_drawn_as_published() -> None:
     torch.manual_seed(0)
     net = SketchNet(SketchUNet(widths=(32, 64, 128)))
-    discriminator = build(recipes.get("sketch-gan", size="small")).module["discriminator"]
+    discriminator = build(recipes.get("sketch-gan", size="small")).discriminator
     for part in [*net.modules(), *discriminator.modules()]:
         if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
             assert float(part.weight.detach().std()) == pytest.approx(0.02, rel=0.06)
@@ -136,7 +131,7 @@ def test_weights_are_drawn_as_published() -> None:
 def test_parameters_follow_from_the_layers() -> None:
     with torch.device("meta"):
         net = SketchNet(SketchUNet())
-        discriminator = build(recipes.get("sketch-gan")).module["discriminator"]
+        discriminator = build(recipes.get("sketch-gan")).discriminator
     down = sum(a * b for a, b in pairwise(PUBLISHED))
     up = 512 * 512 + 1024 * 256 + 512 * 128 + 256 * 64 + 128 * 3
     scales_and_shifts = 2 * (128 + 256 + 512 + 512 + 512 + 256 + 128 + 64)
@@ -249,7 +244,7 @@ def test_patches_replace_the_drawing(
 @pytest.mark.parametrize("name", RECIPES)
 def test_who_takes_hints(make_task: Callable[..., SketchTask], name: str) -> None:
     task, batch = make_task(name), made_batch()
-    task.module.eval()
+    task.eval()
     hint = torch.zeros_like(batch.hint)
     hint[:, :, 10:20, 10:20] = torch.tensor([50.0, 60.0, 40.0, 1.0])[:, None, None]
     same = torch.equal(
@@ -335,7 +330,7 @@ def test_a_misspelled_choice_is_refused(make_task: Callable[..., SketchTask]) ->
 def test_discriminator_is_the_way_down_flattened_to_one_verdict() -> None:
     with torch.device("meta"):
         recipe = recipes.get("sketch-gan")
-        net, discriminator = SketchNet(recipe.model), build(recipe).module["discriminator"]
+        net, discriminator = SketchNet(recipe.model), build(recipe).discriminator
     convolutions = [part.weight.shape for part in discriminator if isinstance(part, nn.Conv2d)]
     ways = [part.weight.shape for part in net.downs.modules() if isinstance(part, nn.Conv2d)]
     assert convolutions == ways
@@ -372,8 +367,8 @@ def test_losses_are_the_articles(make_task: Callable[..., SketchTask], name: str
     seen, truth = task.net.see(batch.input_lightness, batch.hint), batch.rgb * 2 - 1
     with torch.no_grad():
         made = task.net.paint(seen)
-        real = torch.sigmoid(task.module["discriminator"](truth)).double()
-        fake = torch.sigmoid(task.module["discriminator"](made)).double()
+        real = torch.sigmoid(task.discriminator(truth)).double()
+        fake = torch.sigmoid(task.discriminator(made)).double()
         terms = task.loss("discriminator", batch) | task.loss("net", batch)
     found = {key: float(value) for key, value in terms.items()}
     assert found == {
@@ -405,7 +400,7 @@ def test_figures_tell_how_the_game_stands(
         return torch.tensor(passed)[:, None]
 
     monkeypatch.setattr(task, "discriminate", discriminate)
-    task.module.eval()
+    task.eval()
     found = {key: float(value) for key, value in task.figures(batch).items()}
     l1 = float((task.net.paint(sketch_of(batch)) - truth).abs().mean().detach())
     real = (3 * math.log1p(math.exp(-high)) + math.log1p(math.exp(-low))) / 4
@@ -450,7 +445,7 @@ def test_small_size_is_small(name: str) -> None:
     recipe = recipes.get(name, size="small")
     task = build(recipe)
     assert count(task.net) < 2_000_000
-    assert count(task.module) - count(task.net) < 300_000
+    assert count(task) - count(task.net) < 300_000
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         task.net.eval()(torch.rand(1, 1, 128, 128) * 100, torch.zeros(1, 4, 128, 128))

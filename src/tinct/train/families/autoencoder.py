@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinct.train.recipe import Recipe
+from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.autoencoder import Autoencoder
-from tinct.train.task import Batch, Player
+from tinct.train.task import Batch, Player, Task
 
 UNIT = 50.0  # Lab units that are 1 inside the network
 KERNEL = 4
@@ -100,12 +100,14 @@ class AutoencoderNet(nn.Module):
         return {"lab" if self.reconstruct else "ab": made}
 
 
-class AutoencoderTask:
+class AutoencoderTask(Task):
     """One player, the network: the mean squared error, in units of 50 Lab."""
 
+    net: AutoencoderNet
+
     def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
         self.net = AutoencoderNet(recipe.model)
-        self.module = nn.ModuleDict({"net": self.net})
         self.takes_hints = self.net.reconstruct
 
     def players(self) -> list[Player]:
@@ -121,7 +123,12 @@ class AutoencoderTask:
         known: dict[str, nn.Module] = {"encoder": self.net.encoder, "decoder": self.net.decoder}
         return [known[name] for name in names if name in known]
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (one player)
+    def loss(
+        self,
+        player: str,  # noqa: ARG002  (there is one)
+        batch: Batch,
+        stage: Stage | None = None,  # noqa: ARG002  (all are alike)
+    ) -> dict[str, Tensor]:
         """Return the one term ``squares``: the quadratic loss of [1]."""
         (made,) = self.net(batch.input_lightness, batch.hint).values()
         truth = batch.ab
@@ -140,11 +147,3 @@ class AutoencoderTask:
         if self.net.reconstruct:
             return cast(Tensor, made.float())
         return torch.cat([batch.lightness, made.float()], dim=1)
-
-    def prepare_export(self) -> None:
-        """Do nothing: there is no decoding to settle."""
-
-
-def build(recipe: Recipe) -> AutoencoderTask:
-    """Build the task of a recipe."""
-    return AutoencoderTask(recipe)

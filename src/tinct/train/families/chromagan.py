@@ -33,9 +33,9 @@ from torch.nn import functional as F
 from tinct.color import lightness_to_gray
 from tinct.train.nets import backbones
 from tinct.train.nets.blocks import PatchDiscriminator
-from tinct.train.recipe import Recipe
+from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.chromagan import ChromaGan
-from tinct.train.task import Batch, Player
+from tinct.train.task import Batch, Player, Task
 
 CLASSES = 1000
 UNIT = 255.0  # a* and b* from -128 to 127 are 0 to 1, as in 8-bit Lab
@@ -149,7 +149,7 @@ class ChromaNet(nn.Module):
             nn.Upsample(scale_factor=2.0, mode="nearest"),
         )
 
-    def validate(self, shared: Tensor) -> Tensor:
+    def look(self, shared: Tensor) -> Tensor:
         """Return what the whole picture is about: (N, overview * grid^2).
 
         Whatever the picture's size and shape, its map is resized to a square grid: at 224 px and a
@@ -174,7 +174,7 @@ class ChromaNet(nn.Module):
             hint: float32 (N, 4, H, W), not looked at.
         """
         shared = self.base(lightness)
-        return {"ab": self.paint(shared, self.validate(shared))}
+        return {"ab": self.paint(shared, self.look(shared))}
 
 
 class Teacher:
@@ -258,21 +258,23 @@ def gradient_penalty(
     return (norm - 1).square().mean()
 
 
-class ChromaGanTask:
+class ChromaGanTask(Task):
     """Two players, once in every step: ``net`` (G1 and G2 together), then ``discriminator``."""
 
-    takes_hints = False
+    net: ChromaNet
 
     def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
         s: ChromaGan = recipe.model
         self.settings = s
         self.net = ChromaNet(s)
         self.teacher = Teacher(s.teacher, size=s.teacher_size)
-        self.module = nn.ModuleDict({"net": self.net})
+        self.classes: nn.Module | None = None
+        self.discriminator: nn.Module | None = None
         if s.class_weight:
-            self.module["classes"] = connected(self.net.seen, (*s.class_widths, CLASSES))
+            self.classes = connected(self.net.seen, (*s.class_widths, CLASSES))
         if s.adversary_weight:
-            self.module["discriminator"] = PatchDiscriminator(
+            self.discriminator = PatchDiscriminator(
                 3, width=s.discriminator_width, norm="none", layers=s.discriminator_layers
             )
 
@@ -287,8 +289,8 @@ class ChromaGanTask:
             for name in ("base.early", "base.late", "chroma", "classes")
         }
         players = [Player(name="net", groups={name: held for name, held in groups.items() if held})]
-        if "discriminator" in self.module:
-            discriminator = list(self.module["discriminator"].parameters())
+        if self.discriminator is not None:
+            discriminator = list(self.discriminator.parameters())
             players.append(Player(name="discriminator", groups={"discriminator": discriminator}))
         return players
 
@@ -298,7 +300,7 @@ class ChromaGanTask:
             return [net.overview, net.summary, net.middle, net.color]
         if name.startswith("base."):
             return [net.base.early if name == "base.early" else net.base.late]
-        return [self.module[name]] if name in self.module else []
+        return [part for known, part in self.named_children() if known == name]
 
     def frozen(self, names: tuple[str, ...]) -> list[nn.Module]:
         """Return the modules behind the frozen groups' names."""
@@ -307,9 +309,15 @@ class ChromaGanTask:
     def discriminate(self, batch: Batch, ab: Tensor) -> Tensor:
         """Return the discriminator's map for a batch's pictures in other colors (units of 255)."""
         shown = torch.cat([batch.input_lightness / 100, ab], dim=1)
-        return cast(Tensor, self.module["discriminator"](shown))
+        assert self.discriminator is not None
+        return cast(Tensor, self.discriminator(shown))
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
+    def loss(
+        self,
+        player: str,
+        batch: Batch,
+        stage: Stage | None = None,  # noqa: ARG002  (all are alike)
+    ) -> dict[str, Tensor]:
         """Return the player's weighted terms.
 
         Those of ``net`` are ``color``, the mean squared error, and where the recipe has them
@@ -321,12 +329,12 @@ class ChromaGanTask:
         if player == "discriminator":
             return self._discriminator_loss(batch)
         shared = self.net.base(batch.input_lightness)
-        whole = self.net.validate(shared)
+        whole = self.net.look(shared)
         made = self.net.paint(shared, whole) / UNIT
         terms = {"color": s.color_weight * F.mse_loss(made, batch.ab / UNIT)}
-        if s.class_weight:
+        if self.classes is not None:
             opinion = self.teacher(batch.input_lightness)
-            terms["classes"] = s.class_weight * divergence(opinion, self.module["classes"](whole))
+            terms["classes"] = s.class_weight * divergence(opinion, self.classes(whole))
         if s.adversary_weight:
             terms["adversarial"] = (
                 -s.adversary_weight * self.discriminate(batch, made).float().mean()
@@ -357,12 +365,12 @@ class ChromaGanTask:
         """
         s, truth = self.settings, batch.ab / UNIT
         shared = self.net.base(batch.input_lightness)
-        whole = self.net.validate(shared)
+        whole = self.net.look(shared)
         made = self.net.paint(shared, whole) / UNIT
         told = {"squares": F.mse_loss(made, truth)}
         loss = s.color_weight * told["squares"]
-        if s.class_weight:
-            opinion, logits = self.teacher(batch.input_lightness), self.module["classes"](whole)
+        if self.classes is not None:
+            opinion, logits = self.teacher(batch.input_lightness), self.classes(whole)
             told["divergence"] = divergence(opinion, logits)
             same = opinion.argmax(dim=1) == logits.argmax(dim=1)
             told["agreement"] = same.float().mean()
@@ -384,11 +392,3 @@ class ChromaGanTask:
         return torch.cat(
             [batch.lightness, self.net(batch.input_lightness, batch.hint)["ab"]], dim=1
         )
-
-    def prepare_export(self) -> None:
-        """Do nothing: there is nothing to settle."""
-
-
-def build(recipe: Recipe) -> ChromaGanTask:
-    """Build the task of a recipe."""
-    return ChromaGanTask(recipe)

@@ -31,7 +31,7 @@ from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
 from tinct.train.nets.perceptual import Perceptual
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.flagship import Flagship
-from tinct.train.task import Batch, Player
+from tinct.train.task import Batch, Player, Task
 
 AB_LIMIT = 110.0
 MULTIPLE_OF = 32
@@ -283,20 +283,22 @@ def _quarter(*maps: Tensor) -> tuple[Tensor, ...]:
     return tuple(plane[:, :, row::2, column::2] for plane in maps)
 
 
-class FlagshipTask:
+class FlagshipTask(Task):
     """One player, the network: Huber on ab, cross entropy on the bins with rarity weights."""
 
+    net: FlagshipNet
+    prior: Tensor
     takes_hints = True
-    stage: Stage | None = None
+    spreads_hints = True
 
     def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
         self.settings: Flagship = recipe.model
         self.net = self.build_net(recipe.model)
         self.perceptual = Perceptual(self.settings.perceptual_network)
         # The running share of each bin in the truth: what "rare" means.
-        self.module = nn.ModuleDict({"net": self.net})
         count = len(self.net.bin_centers)
-        self.module.register_buffer("prior", torch.full((count,), 1 / count))
+        self.register_buffer("prior", torch.full((count,), 1 / count))
 
     def build_net(self, settings: Flagship) -> FlagshipNet:
         """Return the network."""
@@ -326,7 +328,12 @@ class FlagshipTask:
             parts += list(encoder.blocks)[EARLY_BLOCKS:]
         return parts
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (one player)
+    def loss(
+        self,
+        player: str,  # noqa: ARG002  (there is one)
+        batch: Batch,
+        stage: Stage | None = None,
+    ) -> dict[str, Tensor]:
         """Return the weighted terms ``ab`` and ``bins``.
 
         Where the stage asks for them, ``joined`` and ``perceptual`` as well: the distance of the
@@ -348,11 +355,11 @@ class FlagshipTask:
         joined = self.net.joined(
             regressed, bins, temperature=s.temperature, share=s.bins_share, gain=1.0
         )
-        if factor := self.term("joined"):
+        if factor := self.term("joined", stage):
             # Distance, not its square: a choice costs no more than a compromise.
             distance = (joined - truth).square().sum(dim=1).add(1.0).sqrt() / 20
             terms["joined"] = factor * distance.mean()
-        if factor := self.term("perceptual"):
+        if factor := self.term("perceptual", stage):
             # Color has half the size: so has the picture that is looked at.
             lightness = F.avg_pool2d(batch.lightness, 2)[:: s.perceptual_every]
             made, true = (
@@ -364,9 +371,9 @@ class FlagshipTask:
             terms["perceptual"] = factor * self.perceptual(made, true)
         return terms
 
-    def term(self, name: str) -> float:
-        """Return the factor of an extra term in the present stage."""
-        return 0.0 if self.stage is None else self.stage.terms.get(name, 0.0)
+    def term(self, name: str, stage: Stage | None) -> float:
+        """Return the factor of an extra term in a stage."""
+        return 0.0 if stage is None else stage.terms.get(name, 0.0)
 
     def rare_weights(self) -> Tensor:
         """Return how much each bin counts, (K,), 1 on average over the truth."""
@@ -397,21 +404,11 @@ class FlagshipTask:
             # -|p - c|^2 / 2, less |p|^2, which is the same for all bins.
             near = torch.addmm(-centers.square().sum(dim=1) / 2, places / s.bin_sigma, centers.t())
             soft = near.softmax(dim=1)
-            if self.module.training:
+            if self.training:
                 self.prior.lerp_(soft.mean(dim=0), 0.01)
             rare = soft @ self.rare_weights()
         logits = bins.permute(0, 2, 3, 1).reshape(-1, bins.shape[1])
         return (rare * (logits.logsumexp(dim=1) - (soft * logits).sum(dim=1))).mean()
-
-    @property
-    def prior(self) -> Tensor:
-        """Return the running share of each bin in the truth."""
-        value: Tensor = self.module.prior  # type: ignore[assignment]
-        return value
-
-    def figures(self, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (nothing to watch)
-        """Return nothing: the loss terms tell all."""
-        return {}
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Tensor:
@@ -420,8 +417,3 @@ class FlagshipTask:
         size = batch.lightness.shape[-2:]
         ab = F.interpolate(ab, size=size, mode="bicubic", align_corners=False)
         return torch.cat([batch.lightness, ab], dim=1)
-
-
-def build(recipe: Recipe) -> FlagshipTask:
-    """Build the task of a recipe."""
-    return FlagshipTask(recipe)

@@ -22,7 +22,7 @@ from tinct.color import lab_to_rgb, lightness_to_gray
 from tinct.train.families.flagship import AB_LIMIT, FlagshipNet, FlagshipTask, pool_hints
 from tinct.train.nets.blocks import ConvNormAct, PatchDiscriminator, ShuffleUp
 from tinct.train.nets.losses import gan_loss
-from tinct.train.recipe import Recipe
+from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player
 
@@ -90,7 +90,6 @@ class PaintingTask(FlagshipTask):
             self.discriminator = PatchDiscriminator(
                 4, width=self.settings.discriminator, norm="instance"
             )
-            self.module["discriminator"] = self.discriminator
 
     def players(self) -> list[Player]:
         """Return the network with its groups, and the discriminator with one of its name."""
@@ -119,7 +118,12 @@ class PaintingTask(FlagshipTask):
         """Return the network."""
         return PaintingNet(settings)
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
+    def loss(
+        self,
+        player: str,
+        batch: Batch,
+        stage: Stage | None = None,
+    ) -> dict[str, Tensor]:
         """Return the weighted terms of a player.
 
         The network's: ``lightness``, ``ab``, ``bins`` and, where the stage asks for them,
@@ -139,10 +143,10 @@ class PaintingTask(FlagshipTask):
             "ab": s.ab_weight * (weight * error[:, 1:]).mean(),
             "bins": s.bins_weight * self._bins_term(bins.float(), F.avg_pool2d(batch.ab, 4)),
         }
-        if factor := self.term("perceptual"):
+        if factor := self.term("perceptual", stage):
             made = lab_to_rgb(lab[:: s.perceptual_every], axis=1).clamp(0, 1)
             terms["perceptual"] = factor * self.perceptual(made, batch.rgb[:: s.perceptual_every])
-        if factor := self.term("adversarial"):
+        if factor := self.term("adversarial", stage):
             verdict = self.discriminate(batch, lab)
             terms["adversarial"] = factor * gan_loss(verdict, real=True, kind=VERDICT)
         return terms
@@ -151,8 +155,3 @@ class PaintingTask(FlagshipTask):
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab."""
         return self.net(batch.input_lightness, batch.hint)["lab"].float()  # type: ignore[no-any-return]
-
-
-def build(recipe: Recipe) -> PaintingTask:
-    """Build the task of a recipe."""
-    return PaintingTask(recipe)

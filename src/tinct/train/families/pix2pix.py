@@ -24,9 +24,9 @@ from torch.nn import functional as F
 from tinct.color import lightness_to_gray, rgb_to_lab
 from tinct.train.nets.blocks import LEAK, PatchDiscriminator, initialize_normal, normalization
 from tinct.train.nets.losses import gan_loss
-from tinct.train.recipe import Recipe
+from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.pix2pix import Pix2Pix
-from tinct.train.task import Batch, Player
+from tinct.train.task import Batch, Player, Task
 
 AB_LIMIT = 110.0
 DROPPED = 3  # how many of the innermost layers that enlarge have dropout
@@ -133,12 +133,13 @@ class Pix2PixNet(nn.Module):
         return self.decode(self.paint(self.see(lightness)))
 
 
-class Pix2PixTask:
+class Pix2PixTask(Task):
     """Two players: ``discriminator``, then ``net``, each once in every step [1, section 3.3]."""
 
-    takes_hints = False
+    net: Pix2PixNet
 
     def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
         self.settings: Pix2Pix = recipe.model
         self.paints = recipe.task == "lineart"
         self.net = Pix2PixNet(recipe.model)
@@ -148,7 +149,6 @@ class Pix2PixTask:
             judged, width=s.discriminator_width, norm=s.norm, layers=s.discriminator_layers
         )
         initialize_normal(self.discriminator)
-        self.module = nn.ModuleDict({"net": self.net, "discriminator": self.discriminator})
 
     def players(self) -> list[Player]:
         """Return the discriminator and the network, one group each, of the same names."""
@@ -160,10 +160,6 @@ class Pix2PixTask:
             Player(name="net", groups={"net": list(self.net.parameters())}),
         ]
 
-    def frozen(self, names: tuple[str, ...]) -> list[nn.Module]:
-        """Return the modules behind the frozen groups' names."""
-        return [part for name, part in self.module.items() if name in names]
-
     def truth(self, batch: Batch) -> Tensor:
         """Return what the network should have made, in its own units."""
         return batch.ab / AB_LIMIT if self.net.space == "ab" else batch.rgb * 2 - 1
@@ -173,7 +169,12 @@ class Pix2PixTask:
         shown = torch.cat([seen, picture], dim=1) if self.settings.conditional else picture
         return cast(Tensor, self.discriminator(shown))
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
+    def loss(
+        self,
+        player: str,
+        batch: Batch,
+        stage: Stage | None = None,  # noqa: ARG002  (all are alike)
+    ) -> dict[str, Tensor]:
         """Return the player's weighted terms.
 
         The discriminator's are ``real`` and ``fake``, half of the distance of its map from 1 on the
@@ -230,11 +231,3 @@ class Pix2PixTask:
             return cast(Tensor, found["lab"])
         made = found["lab"] if "lab" in found else found["ab"]
         return torch.cat([batch.input_lightness, made[:, -2:]], dim=1)
-
-    def prepare_export(self) -> None:
-        """Do nothing: there is nothing to decode, and evaluation mode is without dropout."""
-
-
-def build(recipe: Recipe) -> Pix2PixTask:
-    """Build the task of a recipe."""
-    return Pix2PixTask(recipe)

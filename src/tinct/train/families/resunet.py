@@ -34,9 +34,9 @@ from tinct.errors import TrainingError
 from tinct.train.nets import backbones
 from tinct.train.nets.backbones import Pyramid, build_perceptual_network
 from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
-from tinct.train.recipe import Recipe
+from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.resunet import ResUNet
-from tinct.train.task import Batch, Player
+from tinct.train.task import Batch, Player, Task
 
 Triple = tuple[float, float, float]
 
@@ -274,14 +274,14 @@ class FeatureLoss:
         return terms
 
 
-class ResUNetTask:
+class ResUNetTask(Task):
     """One player, the network: pixels, features and Gram matrices."""
 
-    takes_hints = False
+    net: ResUNetNet
 
     def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
         self.net = ResUNetNet(recipe.model)
-        self.module = nn.ModuleDict({"net": self.net})
         weighted = any(recipe.model.feature_weights)
         self.feature_loss = FeatureLoss(recipe.model) if weighted else None
 
@@ -305,7 +305,12 @@ class ResUNetTask:
         """Return the modules behind the frozen groups' names."""
         return [part for name, parts in self._groups().items() if name in names for part in parts]
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (one player)
+    def loss(
+        self,
+        player: str,  # noqa: ARG002  (there is one)
+        batch: Batch,
+        stage: Stage | None = None,  # noqa: ARG002  (all are alike)
+    ) -> dict[str, Tensor]:
         """Return the weighted terms ``pixels`` and, unless they weigh nothing, the features'."""
         made, truth = self.net.paint(batch.input_lightness), self.net.normalize(batch.rgb)
         terms = {"pixels": F.l1_loss(made.float(), truth)}
@@ -323,11 +328,3 @@ class ResUNetTask:
         """Return float (N, 3, H, W) Lab: the picture's own lightness with the network's color."""
         lab = self.net(batch.input_lightness, batch.hint)["lab"]
         return torch.cat([batch.lightness, lab[:, 1:]], dim=1)
-
-    def prepare_export(self) -> None:
-        """Do nothing: there is nothing to decode."""
-
-
-def build(recipe: Recipe) -> ResUNetTask:
-    """Build the task of a recipe."""
-    return ResUNetTask(recipe)

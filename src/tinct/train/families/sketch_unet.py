@@ -24,9 +24,9 @@ from torch.nn import functional as F
 from tinct.color import lab_to_rgb, lightness_to_gray, rgb_to_lab
 from tinct.train.nets.blocks import LEAK, PatchDiscriminator, initialize_normal
 from tinct.train.nets.losses import gan_loss
-from tinct.train.recipe import Recipe
+from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.sketch_unet import SketchUNet
-from tinct.train.task import Batch, Player
+from tinct.train.task import Batch, Player, Task
 
 KERNEL = 5
 MOMENTUM = 0.1  # share of the new statistics; Keras counts the share of the old, 0.9
@@ -180,45 +180,49 @@ def pixel_loss(made: Tensor, truth: Tensor, *, kind: str, signed: bool) -> Tenso
     return -(truth * made.log() + (1 - truth) * torch.log1p(-made)).mean()
 
 
-class SketchTask:
+class SketchTask(Task):
     """One player, ``net``; or two, ``discriminator`` and then ``net``."""
 
+    net: SketchNet
+
     def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
         s: SketchUNet = recipe.model
         assert s.discriminator in ("none", "whole", "patches"), s.discriminator
         self.settings = s
         self.takes_hints = s.hint_share > 0
         self.net = SketchNet(s)
-        self.module = nn.ModuleDict({"net": self.net})
+        self.discriminator: nn.Module | None = None
         judged = 6 if s.conditional else 3
         if s.discriminator == "whole":
-            self.module["discriminator"] = WholeDiscriminator(judged, s.discriminator_widths)
+            self.discriminator = WholeDiscriminator(judged, s.discriminator_widths)
         elif s.discriminator == "patches":
-            self.module["discriminator"] = PatchDiscriminator(
-                judged, width=s.discriminator_widths[0]
-            )
-        if "discriminator" in self.module:
-            initialize_normal(self.module["discriminator"])
+            self.discriminator = PatchDiscriminator(judged, width=s.discriminator_widths[0])
+        if self.discriminator is not None:
+            initialize_normal(self.discriminator)
 
     def players(self) -> list[Player]:
         """Return the discriminator, where there is one, and the network, one group each."""
-        order = [name for name in ("discriminator", "net") if name in self.module]
-        return [Player(name, {name: list(self.module[name].parameters())}) for name in order]
-
-    def frozen(self, names: tuple[str, ...]) -> list[nn.Module]:
-        """Return the modules behind the frozen groups' names."""
-        return [part for name, part in self.module.items() if name in names]
+        parts = dict(self.named_children())
+        order = [name for name in ("discriminator", "net") if name in parts]
+        return [Player(name, {name: list(parts[name].parameters())}) for name in order]
 
     def discriminate(self, seen: Tensor, picture: Tensor) -> Tensor:
         """Return the discriminator's map for what the network saw and a picture (N, 3, H, W)."""
         shown = torch.cat([seen, picture], dim=1) if self.settings.conditional else picture
-        return cast(Tensor, self.module["discriminator"](shown))
+        assert self.discriminator is not None
+        return cast(Tensor, self.discriminator(shown))
 
     def distance(self, made: Tensor, truth: Tensor) -> Tensor:
         """Return the loss of pixels, not weighted."""
         return pixel_loss(made, truth, kind=self.settings.loss, signed=self.net.signed)
 
-    def loss(self, player: str, batch: Batch) -> dict[str, Tensor]:
+    def loss(
+        self,
+        player: str,
+        batch: Batch,
+        stage: Stage | None = None,  # noqa: ARG002  (all are alike)
+    ) -> dict[str, Tensor]:
         """Return the player's weighted terms.
 
         The discriminator's are ``real`` and ``fake``; the network's are ``pixel`` and, where there
@@ -234,7 +238,7 @@ class SketchTask:
             }
         made = self.net.paint(seen)
         terms = {"pixel": self.settings.pixel_weight * self.distance(made, truth)}
-        if "discriminator" in self.module:
+        if self.discriminator is not None:
             terms["adversarial"] = gan_loss(self.discriminate(seen, made), real=True, kind=VERDICT)
         return terms
 
@@ -249,7 +253,7 @@ class SketchTask:
         seen, truth = self.net.see(batch.input_lightness, batch.hint), self.net.scale(batch.rgb)
         made = self.net.paint(seen)
         pixel = self.distance(made, truth)
-        if "discriminator" not in self.module:
+        if self.discriminator is None:
             return {"pixel": pixel}
         real, fake = self.discriminate(seen, truth), self.discriminate(seen, made)
         right, passed = (real > 0).float().mean(), (fake > 0).float().mean()
@@ -267,11 +271,3 @@ class SketchTask:
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W) Lab."""
         return cast(Tensor, self.net(batch.input_lightness, batch.hint)["lab"])
-
-    def prepare_export(self) -> None:
-        """Do nothing: there is nothing to decode."""
-
-
-def build(recipe: Recipe) -> SketchTask:
-    """Build the task of a recipe."""
-    return SketchTask(recipe)

@@ -9,19 +9,9 @@ import difflib
 from collections.abc import Callable, Mapping
 
 from tinct.errors import UsageError
-from tinct.train import recipe as value
 from tinct.train.recipe import SIZES, Recipe, Size, replace_fields
 from tinct.train.recipes import autoencoder, chromagan, flagship, pix2pix, resunet, sketch_unet
 
-SETTINGS: dict[str, type] = {
-    "flagship": flagship.SETTINGS,
-    "flagship_lineart": flagship.SETTINGS,
-    "autoencoder": autoencoder.SETTINGS,
-    "chromagan": chromagan.SETTINGS,
-    "pix2pix": pix2pix.SETTINGS,
-    "resunet": resunet.SETTINGS,
-    "sketch_unet": sketch_unet.SETTINGS,
-}
 RECIPES: dict[str, Callable[[Size], Recipe]] = {
     **flagship.RECIPES,
     **autoencoder.RECIPES,
@@ -57,8 +47,3 @@ def get(name: str, overrides: Mapping[str, str] | None = None, *, size: str = "f
         if size == known:
             return replace_fields(RECIPES[name](known), overrides or {})
     raise UsageError(f"The size must be {', '.join(SIZES)}, not {size!r}.")
-
-
-def from_json(text: str) -> Recipe:
-    """Read a run's ``recipe.json``; the inverse of :func:`tinct.train.recipe.to_json`."""
-    return value.from_json(text, SETTINGS)

@@ -42,8 +42,6 @@ class Autoencoder:
             )
 
 
-SETTINGS = Autoencoder
-
 _PLAIN = Optimizer(betas=(0.9, 0.999), weight_decay=0.0, clip=0.0, ema=0.0)
 _MODELS: dict[Size, Autoencoder] = {
     "full": Autoencoder(),

@@ -74,8 +74,6 @@ class ChromaGan:
             raise UsageError(f"model.grid must be at least 2, not {self.grid}.")
 
 
-SETTINGS = ChromaGan
-
 # VGG-16's part alone is 15 MB, and 57 times the multiplications of EfficientNet-Lite0's.
 _SMALL = ChromaGan(
     base="efficientnet_lite0",

@@ -73,8 +73,6 @@ class Flagship:
     calm: float = 0.5
 
 
-SETTINGS = Flagship
-
 # The first blocks see edges and textures, which do not change when color goes: they stay as
 # ImageNet left them.
 _EARLY = ("encoder.early",)

@@ -46,8 +46,6 @@ class Pix2Pix:
     l1_weight: float = 100.0
 
 
-SETTINGS = Pix2Pix
-
 # Narrow ones, for two processor cores and for tests. At more than one picture a step there is no
 # reason to part from the batch normalization of the paper.
 _SMALL = Pix2Pix(widths=(32, 64, 96, 112, 112, 96), norm="batch", discriminator_width=16)

@@ -38,8 +38,6 @@ class ResUNet:
     feature_scale: int = 1
 
 
-SETTINGS = ResUNet
-
 _SMALL = ResUNet(encoder="efficientnet_lite0", width=0.4, feature_scale=2)
 _NANO = ResUNet(encoder="tiny", pretrained=False, width=0.5, perceptual_network="random")
 

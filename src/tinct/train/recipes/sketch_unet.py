@@ -46,8 +46,6 @@ class SketchUNet:
     hint_share: float = 0.0
 
 
-SETTINGS = SketchUNet
-
 _MODELS = {
     "full": SketchUNet(),
     "small": SketchUNet(widths=(24, 48, 80, 120, 120), discriminator_widths=(16, 32, 48, 64, 64)),
