@@ -43,7 +43,7 @@ def test_scripts_are_executable_and_parse(script: str) -> None:
     subprocess.run(["bash", "-n", ROOT / script], check=True)
 
 
-def test_the_tree_in_the_readme_names_every_room_and_no_other() -> None:
+def test_the_tree_in_the_readme_names_every_module_and_no_other() -> None:
     tree = next(block for block in command_blocks() if "src/tinct/" in block)
     named: list[str] = []
     above: list[tuple[int, str]] = []  # indents and folders that a line lies in
@@ -115,13 +115,34 @@ def test_importing_tinct_is_light() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_every_room_of_the_use_wing_is_kept_from_torch() -> None:
-    contracts = PROJECT["tool"]["importlinter"]["contracts"]
-    (contract,) = [one for one in contracts if "torch" in one.get("forbidden_modules", [])]
+CONTRACTS = PROJECT["tool"]["importlinter"]["contracts"]
+
+
+def modules_and_packages() -> set[str]:
+    """Return what lies directly in the package, by its dotted name."""
     inside = ROOT / "src" / "tinct"
-    rooms = {path.stem for path in inside.glob("*.py")} - {"__init__"}
-    rooms |= {path.parent.name for path in inside.glob("*/__init__.py")} - {"train"}
-    assert set(contract["source_modules"]) == {f"tinct.{room}" for room in rooms}
+    names = {path.stem for path in inside.glob("*.py")} - {"__init__"}
+    names |= {path.parent.name for path in inside.glob("*/__init__.py")}
+    return {f"tinct.{name}" for name in names}
+
+
+def test_every_module_of_the_use_wing_is_kept_from_torch() -> None:
+    (contract,) = [one for one in CONTRACTS if "torch" in one.get("forbidden_modules", [])]
+    assert set(contract["source_modules"]) == modules_and_packages() - {"tinct.train"}
+
+
+def test_every_module_stands_in_a_layer() -> None:
+    (contract,) = [one for one in CONTRACTS if one["name"].startswith("every module")]
+    layered = {name for line in contract["layers"] for name in re.split(r"\s*[|:]\s*", line)}
+    whole = {name for name in layered if name.count(".") == 1}
+    inside = {name for name in layered if name.count(".") == 2}
+    parts = {
+        f"tinct.command.{path.stem}"
+        for path in (ROOT / "src" / "tinct" / "command").glob("*.py")
+        if path.stem != "__init__"
+    }
+    assert inside == parts  # the command line is layered file by file
+    assert whole == modules_and_packages() - {"tinct.command"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the script is for bash")

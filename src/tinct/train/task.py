@@ -6,6 +6,7 @@ and steps its optimizer on the sum of the loss terms that the task returns.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -58,7 +59,7 @@ class Player:
     groups: dict[str, list[nn.Parameter]]
 
 
-class Task(nn.Module):
+class Task(nn.Module, ABC):
     """What is trained: the network that is exported, and whatever else learns beside it.
 
     As a module it holds everything with weights; its state is saved and resumed as one.
@@ -73,14 +74,15 @@ class Task(nn.Module):
     takes_hints: bool = False
     spreads_hints: bool = False
 
+    @abstractmethod
     def players(self) -> list[Player]:
         """Return the players in the order of their turns."""
-        raise NotImplementedError
 
     def frozen(self, names: tuple[str, ...]) -> list[nn.Module]:
         """Return the modules that belong to the named groups, to be kept in evaluation mode."""
         return [part for name, part in self.named_children() if name in names]
 
+    @abstractmethod
     def loss(self, player: str, batch: Batch, stage: Stage | None = None) -> dict[str, Tensor]:
         """Return the named terms, already weighted, whose sum the player minimizes.
 
@@ -89,7 +91,6 @@ class Task(nn.Module):
             batch: pictures.
             stage: where the training is; None outside of any training.
         """
-        raise NotImplementedError
 
     def figures(self, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002  (nothing to watch)
         """Return scalars to watch that nobody minimizes, such as a discriminator's accuracy.
@@ -99,9 +100,9 @@ class Task(nn.Module):
         """
         return {}
 
+    @abstractmethod
     def predict(self, batch: Batch) -> Tensor:
         """Return float (N, 3, H, W): the picture in Lab as a user would get it."""
-        raise NotImplementedError
 
     def prepare_export(self) -> None:
         """Settle in ``net`` whatever the recipe says of decoding; called once, before export."""
