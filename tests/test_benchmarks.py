@@ -170,7 +170,6 @@ def test_missing_and_doubled_outputs_are_named(tmp_path: Path) -> None:
 def test_training_is_measured_against_a_plain_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("lightning_fabric")
     from benchmarks import training
 
     for name, value in (("STEPS", 1), ("PICTURES", 40), ("SYSTEMS", ("pix2pix-gray",))):

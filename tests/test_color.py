@@ -21,7 +21,8 @@ def test_lab_equals_scikit_image(rgb: np.ndarray) -> None:
 
 
 def test_lab_equals_colour_science() -> None:
-    colour = pytest.importorskip("colour")
+    import colour
+
     rgb = np.random.default_rng(0).random((500, 3))
     space = colour.RGB_COLOURSPACES["sRGB"]
     xyz = colour.RGB_to_XYZ(rgb, space, apply_cctf_decoding=True)
@@ -113,7 +114,8 @@ def test_bins_are_a_grid_inside_the_gamut() -> None:
 
 
 def test_torch_agrees_and_has_gradients() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     rgb = np.random.default_rng(5).random((50, 3))
     tensor = torch.tensor(rgb)
     for convert in (color.rgb_to_lab, color.srgb_to_linear, color.linear_to_srgb):

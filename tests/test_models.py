@@ -54,7 +54,8 @@ def test_card_says_what_the_manifest_says(bundle: Bundle) -> None:
 @pytest.fixture(scope="module")
 def astronaut() -> np.ndarray:
     """A portrait in color, from scikit-image: a public-domain photograph of NASA's."""
-    data = pytest.importorskip("skimage.data")
+    import skimage.data as data
+
     return np.asarray(data.astronaut())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from PIL import Image
 
 import tinct
+from tinct.command import options
+from tinct.settings import Wanted
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -107,6 +110,34 @@ def test_pictures_name_their_source() -> None:
     listed = (ROOT / "examples" / "pictures" / "README.md").read_text("utf-8")
     for path in (ROOT / "examples" / "pictures").glob("*.jpg"):
         assert f"`{path.name}`" in listed
+
+
+def test_every_public_name_is_in_the_api_page() -> None:
+    page = (ROOT / "docs" / "api.md").read_text("utf-8")
+    told = set(re.findall(r"^### `(\w+)", page, re.MULTILINE))
+    others = {"Hint", "PictureWarning", "__version__"}
+    errors = {name for name in tinct.__all__ if name.endswith("Error")}
+    assert told == set(tinct.__all__) - others - errors
+    architecture = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    assert "tinct.errors.TinctError" in architecture
+
+
+def test_keyword_arguments_are_those_of_the_settings() -> None:
+    """Whoever colors takes the same settings, and the guide names each."""
+    names = set(tinct.Settings.__dataclass_fields__)
+    assert set(Wanted.__annotations__) == names | {"settings"}
+    for call in (tinct.colorize, tinct.Colorizer.__call__, tinct.Colorizer.file):
+        (rest,) = [
+            one
+            for one in inspect.signature(call).parameters.values()
+            if one.kind is inspect.Parameter.VAR_KEYWORD
+        ]
+        assert rest.annotation == "Unpack[Wanted]"
+    guide = (ROOT / "docs" / "guide.md").read_text("utf-8")
+    options_ = " ".join(options.PARSERS["colorize"]().names)
+    for name in names:
+        assert f"--{name}" in options_, name
+        assert f"--{name}" in guide, name
 
 
 def test_importing_tinct_is_light() -> None:

@@ -405,7 +405,8 @@ def _give_back(folder: Path, chroma: float, latent: int) -> str:
 
 
 def test_what_gives_color_back_is_measured_at_its_own_size(folder: Path, tmp_path: Path) -> None:
-    skimage_color = pytest.importorskip("skimage.color")
+    import skimage.color as skimage_color
+
     shares = {2: 0.4, 8: 0.8, 32: 1.0}
     models = [_give_back(tmp_path / f"back-{n}", share, n) for n, share in shares.items()]
     found = compare.compare([*models[::-1]], [str(folder)])

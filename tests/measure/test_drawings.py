@@ -111,7 +111,8 @@ def test_missing_sketches_are_drawn_and_counted(folder: Path) -> None:
 
 
 def test_the_protocol_names_the_drawing_as_it_is_made() -> None:
-    lineart = pytest.importorskip("tinct.train.data.lineart")
+    import tinct.train.data.lineart as lineart
+
     for name, value in vars(lineart._standard(1)).items():
         assert f"{name} {float(value):g}" in drawings.DRAWN
 
@@ -147,7 +148,10 @@ def test_a_line_art_model_on_plain_pictures(folder: Path, art: Bundle) -> None:
     results.raise_failures()
     assert results.notes[0].startswith("0 of 2 inputs are drawings")
     assert any("2 of 2 drawings are made from" in sentence for sentence in results.protocol)
-    torch, lineart = pytest.importorskip("torch"), pytest.importorskip("tinct.train.data.lineart")
+    import torch
+
+    import tinct.train.data.lineart as lineart
+
     truth = picture(0)
     lightness = torch.from_numpy(rgb2lab(truth)[None, None, ..., 0].astype(np.float32))
     gray = color.lightness_to_gray(lineart.standard(lightness).numpy()[0, 0])

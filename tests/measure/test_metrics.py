@@ -72,8 +72,9 @@ def test_ciede2000_matches_the_published_pairs() -> None:
 
 
 def test_ciede2000_matches_colour_science_and_scikit_image() -> None:
-    colour = pytest.importorskip("colour")
-    skimage_color = pytest.importorskip("skimage.color")
+    import colour
+    import skimage.color as skimage_color
+
     random = np.random.default_rng(3)
     lab1, lab2 = random.uniform((0, -100, -100), (100, 100, 100), (2, 4000, 3))
     lab2[:500, 1:] = 0  # neutrals take another branch
@@ -106,7 +107,8 @@ def test_ciede2000_is_symmetric_and_never_negative(pair: np.ndarray) -> None:
 
 @pytest.mark.parametrize("shape", [(40, 57), (11, 11), (300, 500)])
 def test_ssim_matches_scikit_image(shape: tuple[int, int]) -> None:
-    skimage_metrics = pytest.importorskip("skimage.metrics")
+    import skimage.metrics as skimage_metrics
+
     ours, truth = _pair(*shape)
     expected = skimage_metrics.structural_similarity(
         ours,
@@ -121,8 +123,9 @@ def test_ssim_matches_scikit_image(shape: tuple[int, int]) -> None:
 
 
 def test_ssim_matches_torchmetrics() -> None:
-    torch = pytest.importorskip("torch")
-    functional = pytest.importorskip("torchmetrics.functional.image")
+    import torch
+    import torchmetrics.functional.image as functional
+
     ours, truth = _pair()
     planes = [
         torch.from_numpy(p.astype(np.float64) / 255).permute(2, 0, 1)[None] for p in (ours, truth)
@@ -145,9 +148,10 @@ def test_figures_do_not_depend_on_the_strips(strip: int, monkeypatch: pytest.Mon
 
 
 def test_psnr_matches_scikit_image_and_torchmetrics() -> None:
-    skimage_metrics = pytest.importorskip("skimage.metrics")
-    torch = pytest.importorskip("torch")
-    functional = pytest.importorskip("torchmetrics.functional.image")
+    import skimage.metrics as skimage_metrics
+    import torch
+    import torchmetrics.functional.image as functional
+
     ours, truth = _pair()
     result = metrics.psnr(ours, truth)
     assert result == pytest.approx(skimage_metrics.peak_signal_noise_ratio(truth, ours), abs=1e-9)
@@ -192,8 +196,9 @@ def test_colorfulness_of_known_pictures() -> None:
 
 
 def test_chroma_error_and_lightness_shift_match_scikit_image() -> None:
-    skimage_metrics = pytest.importorskip("skimage.metrics")
-    skimage_color = pytest.importorskip("skimage.color")
+    import skimage.color as skimage_color
+    import skimage.metrics as skimage_metrics
+
     ours, truth = _pair()
     lab1, lab2 = (color.rgb_to_lab(p / 255.0) for p in (ours, truth))
     expected = math.sqrt(skimage_metrics.mean_squared_error(lab1[..., 1:], lab2[..., 1:]))
@@ -204,7 +209,8 @@ def test_chroma_error_and_lightness_shift_match_scikit_image() -> None:
 
 
 def test_compare_gives_what_the_single_functions_give() -> None:
-    skimage_color = pytest.importorskip("skimage.color")
+    import skimage.color as skimage_color
+
     ours, truth = _pair(300, 500)
     all_at_once = metrics.compare(ours, truth)
     lab1, lab2 = (color.rgb_to_lab(p / 255.0) for p in (ours, truth))

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("lightning_fabric")
-pytest.importorskip("timm")
-
+import torch
 
 torch.set_num_threads(1)  # sums in one order: the same seed gives the same weights to the bit
 

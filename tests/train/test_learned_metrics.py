@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("timm")
-
-from tinct.errors import TrainingError  # noqa: E402
-from tinct.measure import results  # noqa: E402
-from tinct.train import learned_metrics  # noqa: E402
-from tinct.train.nets import backbones  # noqa: E402
+from tinct.errors import TrainingError
+from tinct.measure import results
+from tinct.train import learned_metrics
+from tinct.train.nets import backbones
 
 
 def _picture(seed: int, height: int = 40, width: int = 50) -> np.ndarray:
@@ -116,7 +114,8 @@ def test_equal_pictures_have_no_distance_and_large_ones_are_reduced() -> None:
 
 
 def test_the_taps_are_the_named_layers() -> None:
-    vgg16 = pytest.importorskip("torchvision.models").vgg16
+    from torchvision.models import vgg16
+
     layers = vgg16(weights=None).features
     block, convolution, names = 1, 0, {}
     for index, layer in enumerate(layers):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from tinct.errors import UsageError
-from tinct.train import recipes
+from tinct.train import optimization, recipes
 from tinct.train.families import build_task
 from tinct.train.optimization import learning_rate, only
 from tinct.train.recipe import Stage
@@ -49,3 +51,18 @@ def test_only_one_player_gathers_gradients() -> None:
                 assert all(moving) if other == name else not any(moving)
     assert all(p.requires_grad for ps in players.values() for p in ps if p is not kept)
     assert not kept.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"), [("fpu avx2 amx_tile amx_bf16", "bf16-mixed"), ("fpu avx2", "32-true")]
+)
+def test_precision_follows_the_processor(
+    flags: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"flags\t\t: {flags}\n")
+    monkeypatch.setattr(optimization, "CPU_FACTS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert optimization.choose_precision("auto") == wanted
+    assert optimization.choose_precision("16-mixed") == "16-mixed"
+    monkeypatch.setattr(optimization, "CPU_FACTS", tmp_path / "none")
+    assert optimization.choose_precision("auto") == "32-true"

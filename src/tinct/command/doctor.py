@@ -30,7 +30,7 @@ EXTRAS = {
 
 
 @dataclass
-class Report:
+class Diagnosis:
     """Everything that was found, in plain values."""
 
     tinct: str = __version__
@@ -74,13 +74,13 @@ class Report:
         return [*text, "", *(self.problems or ["Everything needed to color pictures works."])]
 
 
-def examine() -> Report:
+def examine() -> Diagnosis:
     """Return what works here; never raises.
 
     Returns:
         A report whose ``problems`` is empty when pictures can be colored.
     """
-    report = Report(system=f"{platform.system()} {platform.machine()}", cores=_cores())
+    report = Diagnosis(system=f"{platform.system()} {platform.machine()}", cores=_cores())
     for name in BASE:
         try:
             report.versions[name] = importlib.metadata.version(name)
@@ -108,7 +108,7 @@ def examine() -> Report:
 
 
 @contextmanager
-def _finding(report: Report, what: str) -> Iterator[None]:
+def _finding(report: Diagnosis, what: str) -> Iterator[None]:
     """Turn any failure inside into a problem of ``report``."""
     try:
         yield
@@ -123,7 +123,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _examine_models(report: Report) -> None:
+def _examine_models(report: Diagnosis) -> None:
     """List the models and check their files."""
     from tinct.bundle import survey, verify
     from tinct.errors import ModelError
@@ -142,7 +142,7 @@ def _examine_models(report: Report) -> None:
         )
 
 
-def _try_out(report: Report) -> None:
+def _try_out(report: Diagnosis) -> None:
     """Color a small gray ramp with the default model."""
     import numpy as np
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
+WIDE = 1000  # columns of a table that is not shown on a terminal: nothing is cut off
+
+
 class Steps(Protocol):
     """What a progress display offers while it is shown."""
 
@@ -139,29 +142,29 @@ def _bar() -> Progress:
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table to stdout: drawn by rich on a terminal, plain aligned columns otherwise.
+    """Print a table to stdout: drawn on a terminal, plain aligned columns otherwise.
 
     Args:
         columns: the column heads.
         rows: one sequence of cells for each row, as many as there are columns.
     """
-    cells = [list(row) for row in rows]
-    if sys.stdout.isatty():
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-        table = Table(*columns, box=SIMPLE_HEAD, header_style="bold")
-        for row in cells:
-            table.add_row(*(Text(cell) for cell in row))
+    drawn = sys.stdout.isatty()
+    table = Table(*columns, box=SIMPLE_HEAD if drawn else None, pad_edge=drawn, header_style="bold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    if drawn:
         Console().print(table)
         return
-    widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
-    for row in [list(columns), *cells]:
-        write(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+    console = Console(width=WIDE, no_color=True)
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        write(line.rstrip())
 
 
 def write_drawing(drawing: RenderableType) -> None:

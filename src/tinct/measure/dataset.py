@@ -51,7 +51,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Source:
+class Dataset:
     """The pictures of a measurement.
 
     Attributes:
@@ -76,7 +76,7 @@ ROWS = (
 )
 
 
-def find_photographs(folder: str | os.PathLike[str], *, limit: int | None = None) -> Source:
+def find_photographs(folder: str | os.PathLike[str], *, limit: int | None = None) -> Dataset:
     """Return the pictures of a folder as subjects with their own lightness for input.
 
     Args:
@@ -90,7 +90,7 @@ def find_photographs(folder: str | os.PathLike[str], *, limit: int | None = None
     notes: tuple[str, ...] = ()
     if files[0].parent != Path(folder):
         notes = (f"The true pictures are those in {COLOR}/, made gray; drawings are not used.",)
-    return Source(files=tuple(files), open=open_subject, given=GIVEN, rows=ROWS, notes=notes)
+    return Dataset(files=tuple(files), open=open_subject, given=GIVEN, rows=ROWS, notes=notes)
 
 
 def list_pictures(folder: str | os.PathLike[str], *, limit: int | None = None) -> list[Path]:

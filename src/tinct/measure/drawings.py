@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tinct import color
 from tinct.errors import PictureError
 from tinct.measure.dataset import (
+    Dataset,
     Gray,
-    Source,
     Subject,
     gray_of,
     lightness_of,
@@ -46,7 +46,7 @@ ROWS = (
 
 def find_drawings(
     folder: str | os.PathLike[str], *, limit: int | None = None, draw: Callable[[], Draw]
-) -> Source:
+) -> Dataset:
     """Return the pictures of a folder as subjects with a drawing for input.
 
     Args:
@@ -72,7 +72,7 @@ def find_drawings(
         given += f" {len(files) - found} of {len(files)} drawings are {DRAWN}."
     note = f"{found} of {len(files)} inputs are drawings from {SKETCH}/"
     note += "." if artist is None else ", the others were drawn from the true pictures."
-    return Source(
+    return Dataset(
         files=tuple(files),
         open=lambda path: open_drawing(path, sketch=sketches.get(path.stem), draw=artist),
         given=given,

@@ -26,7 +26,7 @@ from tinct import libvips
 from tinct.atomic import check_target, replacing
 from tinct.errors import MissingExtraError, TinctError, UsageError
 from tinct.measure import dataset, drawings, html, memory, metrics
-from tinct.measure.dataset import Rgb, Source, Subject
+from tinct.measure.dataset import Dataset, Rgb, Subject
 from tinct.measure.results import (
     SCHEMA_OF_SEVERAL,
     Failure,
@@ -270,7 +270,7 @@ def _find(
     task: Task,
     limit: int | None,
     draw: Callable[[], drawings.Draw] | None,
-) -> Source:
+) -> Dataset:
     """Return the pictures of a folder as subjects for models of a kind."""
     if task == "lineart":
         return drawings.find_drawings(folder, limit=limit, draw=draw or _nobody_draws)
@@ -374,7 +374,7 @@ def _measure_learned(
 
 
 def _samples(
-    source: Source, pictures: Sequence[PictureScore], results: _ColoredFiles
+    source: Dataset, pictures: Sequence[PictureScore], results: _ColoredFiles
 ) -> Iterator[Sample]:
     """Return the best, median and worst pictures for the report."""
     paths = {path.name: path for path in source.files}

@@ -15,6 +15,8 @@ from tinct.errors import TrainingError
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.task import Task
 
+CPU_FACTS = Path("/proc/cpuinfo")  # on Linux
+
 
 def choose_precision(wanted: str) -> str:
     """Return the precision to train in; ``auto`` asks the machine.
@@ -26,8 +28,8 @@ def choose_precision(wanted: str) -> str:
         return wanted
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    cpu = Path("/proc/cpuinfo")
-    return "bf16-mixed" if cpu.is_file() and "amx_bf16" in cpu.read_text() else "32-true"
+    fast = CPU_FACTS.is_file() and "amx_bf16" in CPU_FACTS.read_text()
+    return "bf16-mixed" if fast else "32-true"
 
 
 class EMA:

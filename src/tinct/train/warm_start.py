@@ -122,6 +122,8 @@ def _from_bundle(task: Task, start: Path, pictures: Batch | None) -> Weights:
                 held[f"net.{path}.{slot}"] = value
             else:
                 folded[path] = value
+    counts = [key for key in known if key.endswith("num_batches_tracked")]
+    held |= {key: torch.tensor(0) for key in counts if key.startswith("net.")}
     # Constants of the network's own, such as the places of the bins, are the recipe's.
     for name, _ in task.net.named_buffers(recurse=False):
         held.pop(f"net.{name}", None)
@@ -158,9 +160,11 @@ def _unfolded(
         return hook
 
     def normalize(name: str) -> Any:
-        def hook(module: Any, inputs: tuple[Tensor], _output: Tensor) -> Tensor:
+        def hook(module: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
             x = inputs[0]
-            source = outputs[id(x)][0]
+            source = outputs.get(id(x), ("", x))[0]
+            if source not in folded:  # it stands in the graph by itself
+                return output
             mean, variance = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), unbiased=False)
             bias = folded[source]
             found.update(
@@ -169,7 +173,6 @@ def _unfolded(
                     f"net.{name}.running_var": variance,
                     f"net.{name}.weight": (variance + module.eps).sqrt(),
                     f"net.{name}.bias": mean + bias,
-                    f"net.{name}.num_batches_tracked": torch.tensor(0),
                 }
             )
             return _after(module, x + bias[:, None, None])
@@ -181,7 +184,7 @@ def _unfolded(
     target = task.state_dict()
     task.load_state_dict({**target, **held}, strict=True)
     for name, module in task.net.named_modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             hooks.append(module.register_forward_hook(after_convolution(name)))
         elif isinstance(module, nn.BatchNorm2d):
             hooks.append(module.register_forward_hook(normalize(name)))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,17 @@ from torch.nn import functional as F
 
 from tinct.color import ab_bins
 from tinct.train import recipes
-from tinct.train.families.flagship import Attention, FlagshipNet, ShuffleUp, pool_hints
+from tinct.train.families import build_task
+from tinct.train.families.flagship import (
+    Attention,
+    FlagshipNet,
+    guided_filter,
+    pool_hints,
+    stretch,
+)
+from tinct.train.nets.blocks import ShuffleUp
+from tinct.train.optimization import build_optimizers, prepare_stage
 from tinct.train.task import Batch
-from tinct.train.trainer import build_optimizers, build_task, prepare_stage
 
 NANO = recipes.get("flagship-photo", size="nano")
 
@@ -153,3 +163,62 @@ def test_calm_takes_the_rarity_weights_back() -> None:
     task.prepare_export()
     assert torch.allclose(task.net.to_bins.bias.detach().softmax(dim=0), truth, atol=1e-6)
     assert float((task.prior * task.rare_weights()).sum()) == pytest.approx(1.0)
+
+
+def test_fading_changes_nothing_that_the_network_sees() -> None:
+    """Contrast squeezed to an eighth around any gray is undone, whatever the exposure."""
+    gray = F.interpolate(torch.rand(3, 1, 8, 12), scale_factor=8, mode="bilinear")
+    fresh, seen = stretch(gray)
+    assert torch.equal(seen, torch.ones(3, 1, 1, 1))
+    for contrast, offset in ((0.5, 0.1), (0.125, 0.0), (0.125, 0.45), (0.2, 0.8)):
+        faded, _ = stretch(gray * contrast + offset)
+        assert torch.allclose(faded, fresh, atol=1e-4)
+    low, high = (float(torch.quantile(fresh, q)) for q in (0.01, 0.99))
+    assert low == pytest.approx(0.03, abs=0.05)
+    assert high == pytest.approx(0.97, abs=0.05)
+
+
+def test_a_flat_picture_stays_gray() -> None:
+    net = FlagshipNet(dataclasses.replace(NANO.model, stretched=True)).eval()
+    for level in (0.0, 47.0, 100.0):
+        with torch.no_grad():
+            found = net(torch.full((1, 1, 64, 32), level), torch.zeros(1, 4, 64, 32))
+        assert float(found["ab"].abs().max()) == 0
+
+
+def test_the_guided_filter_agrees_with_its_formula() -> None:
+    """He, Sun and Tang 2010, equations 5, 6 and 8, window by window in NumPy."""
+    rng = np.random.default_rng(0)
+    guide, x = rng.random((9, 11)), rng.random((9, 11))
+    radius, smoothness = 2, 0.03
+    rows, columns = guide.shape
+
+    def window(row: int, column: int) -> tuple[slice, slice]:
+        return (
+            slice(max(0, row - radius), row + radius + 1),
+            slice(max(0, column - radius), column + radius + 1),
+        )
+
+    slopes, offsets = np.empty_like(guide), np.empty_like(guide)
+    for place in np.ndindex(rows, columns):
+        part, value = guide[window(*place)], x[window(*place)]
+        covariance = (part * value).mean() - part.mean() * value.mean()
+        slopes[place] = covariance / (part.var() + smoothness)
+        offsets[place] = value.mean() - slopes[place] * part.mean()
+    wanted = [
+        slopes[window(*place)].mean() * guide[place] + offsets[window(*place)].mean()
+        for place in np.ndindex(rows, columns)
+    ]
+    planes = (torch.from_numpy(plane)[None, None] for plane in (guide, x))
+    found = guided_filter(*planes, radius=radius, smoothness=smoothness)
+    np.testing.assert_allclose(found[0, 0].numpy().ravel(), wanted, atol=1e-10)
+
+
+def test_filtering_features_is_filtering_logits() -> None:
+    torch.manual_seed(0)
+    guide, features = torch.rand(2, 1, 16, 12), torch.randn(2, 8, 16, 12)
+    to_bins = torch.nn.Conv2d(8, 30, 1)
+    settings = {"radius": 3, "smoothness": 0.01}
+    one = to_bins(guided_filter(guide, features, **settings))
+    other = guided_filter(guide, to_bins(features), **settings)
+    assert torch.allclose(one, other, atol=1e-4)

@@ -94,7 +94,8 @@ def test_small_fits_the_zoo() -> None:
 @pytest.mark.parametrize("blur", [False, True])
 def test_shuffle_starts_without_checkerboard(blur: bool) -> None:
     """At the start each 2x2 block is constant; blurred, it is what SciPy's filter makes of that."""
-    ndimage = pytest.importorskip("scipy.ndimage")
+    import scipy.ndimage as ndimage
+
     torch.manual_seed(0)
     up = ShuffleUp(6, 5, blur=blur)
     with torch.no_grad():

@@ -111,7 +111,7 @@ _STAGES: dict[Size, tuple[Stage, ...]] = {
             terms=_BELIEVABLE,
         ),
     ),
-    "nano": (Stage(size=32, steps=20, batch=4, lr=2e-3),),
+    "nano": (Stage(size=32, steps=20, batch=4, lr=2e-3, terms=_BELIEVABLE),),
 }
 
 
@@ -140,7 +140,13 @@ def flagship_photo(size: Size) -> Recipe:
     )
     if size != "nano":
         return recipe
-    model = Flagship(pretrained=False, widths=(8, 8, 12, 16, 16), heads=2)
+    model = replace(
+        recipe.model,
+        pretrained=False,
+        widths=(8, 8, 12, 16, 16),
+        heads=2,
+        perceptual_network="random",
+    )
     return replace(at_nano(recipe), model=model)
 
 
