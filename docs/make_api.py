@@ -25,9 +25,9 @@ GROUPS = {
 }
 HEAD = """# Python API
 
-Everything here is imported from `tinct`. The [architecture](architecture.md#errors) tells of errors;
-which may come is said at each name. This page is made from the docstrings by `python
-docs/make_api.py`; `./check` sees to it that it is true.
+Everything here is imported from `tinct`. The [architecture](architecture.md#errors) tells of
+errors; which may come is said at each name. This page is made from the docstrings by
+`python docs/make_api.py`; `./check` sees to it that it is true.
 """
 
 

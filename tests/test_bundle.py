@@ -103,7 +103,7 @@ def test_a_missing_field(copy: Path, name: str) -> None:
     held = json.loads((copy / bundle.MANIFEST).read_text())
     del held[name]
     (copy / bundle.MANIFEST).write_text(json.dumps(held))
-    with pytest.raises(ModelError, match=rf"manifest\.json.*'{name}' is missing"):
+    with pytest.raises(ModelError, match=rf"manifest\.json.*missing required field '{name}'"):
         read_bundle(copy)
 
 

@@ -24,7 +24,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
+
+import msgspec
 
 from tinct.errors import ModelError
 from tinct.settings import QUALITIES
@@ -134,20 +136,6 @@ class Broken:
     error: ModelError
 
 
-def _fits(value: Any, kind: Any) -> bool:
-    """Tell whether a JSON value is of a manifest field's type."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return True
-    if origin is list:
-        return isinstance(value, list) and all(_fits(part, inner[0]) for part in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(part, inner[1]) for part in value.values())
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
-
-
 def parse_manifest(held: Any, *, where: str) -> Manifest:
     """Check a manifest's JSON value, field by field.
 
@@ -165,20 +153,15 @@ def parse_manifest(held: Any, *, where: str) -> Manifest:
             f"{where}: schema is {held.get('schema')!r}, this tinct reads {SCHEMA!r}; "
             "update tinct or export the bundle again."
         )
-    kinds = get_type_hints(Manifest)
-    needed = {
-        f.name
-        for f in dataclasses.fields(Manifest)
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
-    for name in sorted(needed - held.keys()):
-        raise ModelError(f"{where}: the field {name!r} is missing; export the bundle again.")
-    for name, value in held.items():
-        if name not in kinds:
+    known = {field.name for field in dataclasses.fields(Manifest)}
+    for name in held:
+        if name not in known:
             raise ModelError(f"{where}: the field {name!r} is unknown; update tinct.")
-        if not _fits(value, kinds[name]):
-            raise ModelError(f"{where}: the field {name!r} has a value of the wrong type.")
-    manifest = Manifest(**held)
+    try:
+        manifest = msgspec.convert(held, Manifest)
+    except msgspec.ValidationError as error:
+        told = str(error).replace("`", "'").replace(" - at '$.", " in '")
+        raise ModelError(f"{where}: {told}; export the bundle again.") from error
     wrong = {
         "name": not manifest.name.strip(),
         "task": manifest.task not in TASKS,

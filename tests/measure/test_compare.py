@@ -250,19 +250,18 @@ def test_a_page_keeps_the_words_around_the_report(compared: compare.Report, tmp_
     assert page.read_text("utf-8") == "# Something else\n"
 
 
-def test_sheets_are_small_and_show_every_tile() -> None:
+def test_sheets_show_every_tile() -> None:
     random = np.random.default_rng(0)
     noise = {f"system {n}": random.integers(0, 256, (300, 400, 3), np.uint8) for n in range(20)}
     made = {label: thumbnails.tile(pixels) for label, pixels in noise.items()}
     assert Image.open(io.BytesIO(made["system 3"])).size == (224, 168)
-    data = thumbnails.sheet(made, most=70_000)
-    assert len(data) <= 70_000
+    data = thumbnails.sheet(made)
     image = Image.open(io.BytesIO(data))
     assert image.format == "JPEG"
     assert image.size == (6 * 166, 4 * (120 + 15 + 6))
     flat = {"red": thumbnails.tile(np.full((30, 40, 3), [250, 0, 0], np.uint8))}
     flat["blue"] = thumbnails.tile(np.full((30, 40, 3), [0, 0, 250], np.uint8))
-    pixels = np.asarray(Image.open(io.BytesIO(thumbnails.sheet(flat, most=99_999))))
+    pixels = np.asarray(Image.open(io.BytesIO(thumbnails.sheet(flat))))
     assert np.abs(pixels[15, 20] - np.array([250.0, 0, 0])).max() < 12
     assert np.abs(pixels[15, 186] - np.array([0, 0, 250.0])).max() < 12
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from tinct import __version__
 
-BASE = ("numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich")
+BASE = ("msgspec", "numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich")
 EXTRAS = {
     "heic": ("pillow_heif",),
     "train": (

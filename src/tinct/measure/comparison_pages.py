@@ -21,9 +21,6 @@ from tinct.measure.html import HEADINGS, STYLE
 from tinct.measure.reconstruction import Reconstruction
 from tinct.measure.thumbnails import sheet
 
-LARGEST_PICTURE = 150_000
-ALL_SHEETS = 1_300_000
-"""Bytes that the sheets of a Markdown page may have together."""
 DOTS = 90  # per inch, of drawings
 COLORS = 128  # of drawings
 BEGIN, END = "<!-- report: made by tinct report -->", "<!-- /report -->"
@@ -308,8 +305,6 @@ def render_markdown(report: Report, keep: Callable[[str, bytes], str]) -> str:
         keep: stores a picture under a name and returns its link.
     """
     parts: list[str] = []
-    sheets = sum(len(table.shown) for table in report.tables)
-    most = min(LARGEST_PICTURE, ALL_SHEETS // max(1, sheets)) - 1
     for table in report.tables:
         heads, rows = cells(table)
         best = best_cells(table)
@@ -318,7 +313,7 @@ def render_markdown(report: Report, keep: Callable[[str, bytes], str]) -> str:
             for number, shown in enumerate(s for s in table.shown if s.kind == kind):
                 if not number:
                     parts.append(f"### {heading} of {TITLES[table.task].lower()}")
-                data = sheet(_named(shown.tiles, shown.of), most=most)
+                data = sheet(_named(shown.tiles, shown.of))
                 link = keep(f"{table.task}-{kind}-{number + 1}.jpg", data)
                 text = f"{shown.name}, mean CIEDE2000 {shown.ciede2000:.2f}"
                 parts += [f"![{_plain(text)}]({link})", f"*{_plain(text)}*"]

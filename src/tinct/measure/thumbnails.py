@@ -15,9 +15,9 @@ SIDE = 224
 QUALITY = 85
 SHEET_WIDTH = 1000
 SHEET_TILE = 160
+SHEET_QUALITY = 75
 CAPTION = 15  # pixels under a tile
 MARGIN = 6
-LOWEST_QUALITY = 30
 
 
 def tile(pixels: NDArray[np.uint8]) -> bytes:
@@ -27,12 +27,11 @@ def tile(pixels: NDArray[np.uint8]) -> bytes:
     return _jpeg(image, QUALITY)
 
 
-def sheet(tiles: Mapping[str, bytes], *, most: int) -> bytes:
+def sheet(tiles: Mapping[str, bytes]) -> bytes:
     """Put tiles with their labels below onto one JPEG.
 
     Args:
         tiles: JPEGs of one shape by label.
-        most: bytes that the JPEG may have; its quality is lowered until it does.
     """
     images = {label: _opened(data) for label, data in tiles.items()}
     width = SHEET_TILE
@@ -50,10 +49,7 @@ def sheet(tiles: Mapping[str, bytes], *, most: int) -> bytes:
         image.thumbnail((width, height), Image.Resampling.BICUBIC)
         page.paste(image, (left, top))
         draw.text((left, top + height + 1), *_caption(draw, label, width))
-    quality = QUALITY
-    while len(data := _jpeg(page, quality)) > most and quality > LOWEST_QUALITY:
-        quality -= 5
-    return data
+    return _jpeg(page, SHEET_QUALITY)
 
 
 def _caption(draw: ImageDraw.ImageDraw, label: str, width: int) -> tuple[str, str, Any]:

@@ -10,7 +10,9 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
+
+import msgspec
 
 from tinct.errors import UsageError
 
@@ -267,28 +269,7 @@ def from_json(text: str, settings: Mapping[str, type]) -> Recipe:
         text: a run's ``recipe.json``.
         settings: the settings' type by family.
     """
-    held = json.loads(text)
-    recipe: Recipe = _build(Recipe, held, settings[held["family"]])
-    return recipe
-
-
-def _build(kind: Any, held: Any, settings: type | None = None) -> Any:
-    """Build a dataclass from parsed JSON; lists become tuples."""
-    hints = get_type_hints(kind)
-    parts: dict[str, Any] = {}
-    for part in dataclasses.fields(kind):
-        if part.name not in held:  # a field younger than the file: its default is what was done
-            continue
-        value, hint = held[part.name], hints[part.name]
-        if part.name == "model" and settings is not None:
-            value = _build(settings, value)
-        elif dataclasses.is_dataclass(hint):
-            value = _build(hint, value)
-        elif part.name == "stages":
-            value = tuple(_build(Stage, stage) for stage in value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        elif isinstance(value, dict):
-            value = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        parts[part.name] = value
-    return kind(**parts)
+    held = msgspec.json.decode(text)
+    model: Any = msgspec.convert(held["model"], settings[held["family"]])
+    # A field younger than the file has its default, which is what was done.
+    return dataclasses.replace(msgspec.convert(held, Recipe), model=model)
