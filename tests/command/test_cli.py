@@ -24,7 +24,8 @@ OPTIONS = {
     "--threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
-    "evaluate": "-h --help --hints --limit --json --html --model --quality --device --threads",
+    "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "
+    "--threads",
     "train": "-h --help --list --data --out --size --set --resume --from --new",
     "export": "-h --help -o --output --name --set --overwrite",
     "report": "-h --help --data --show --limit --json --html --markdown --pictures",

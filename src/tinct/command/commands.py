@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it.
 from __future__ import annotations
 
 import argparse
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,8 @@ def evaluate(given: argparse.Namespace) -> int:
             measuring.check_output(target)
     if given.html and len(given.hints) > 1:
         raise UsageError("--html shows one number of hints; name one with --hints")
+    if given.faded is not None:
+        return _faded(given)
     found = []
     for hints in given.hints:
         with terminal.counter("measuring") as count:
@@ -126,6 +129,31 @@ def evaluate(given: argparse.Namespace) -> int:
         measuring.write_html(found[0], given.html)
     for results in found:
         results.raise_failures()
+    return 0
+
+
+def _faded(given: argparse.Namespace) -> int:
+    """Measure a model on pictures with less contrast."""
+    from tinct.atomic import replacing
+    from tinct.measure.fading import fading_table, measure_fading
+
+    if given.html or given.hints != (0,):
+        raise UsageError("--faded goes with neither --html nor --hints; leave them out")
+    with terminal.counter("measuring") as count:
+        found = measure_fading(
+            given.folder,
+            model=given.model,
+            contrasts=[percent / 100 for percent in given.faded],
+            limit=given.limit,
+            quality=given.quality,
+            device=given.device,
+            threads=given.threads,
+            progress=count,
+        )
+    terminal.write_drawing(fading_table(found))
+    if given.json:
+        with replacing(Path(given.json), overwrite=True) as temporary:
+            temporary.write_text(json.dumps([one.to_json() for one in found], indent=1) + "\n")
     return 0
 
 

@@ -256,7 +256,8 @@ def evaluate() -> Parser:
 examples:
   tinct evaluate pictures --html report.html
   tinct evaluate pictures --model runs/mine/bundle --hints 10 --json results.json
-  tinct evaluate drawings --model lineart --hints 0,1,5,10,20,50""",
+  tinct evaluate drawings --model lineart --hints 0,1,5,10,20,50
+  tinct evaluate pictures --faded 100,50,30,20,12 --limit 100""",
     )
     parser.add_argument(
         "folder",
@@ -273,6 +274,13 @@ examples:
     )
     parser.add_argument(
         "--limit", type=at_least(1), metavar="N", help="measure only N pictures, evenly spread"
+    )
+    parser.add_argument(
+        "--faded",
+        type=whole_numbers,
+        metavar="P[,P...]",
+        help="instead, color the pictures with P percent of their contrast, as old prints have: "
+        "100,50,30,20,12",
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--html", metavar="FILE", help="write a report with pictures to FILE")

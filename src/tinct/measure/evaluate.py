@@ -26,6 +26,7 @@ from tinct import libvips
 from tinct.atomic import check_target, replacing
 from tinct.errors import MissingExtraError, TinctError, UsageError
 from tinct.measure import dataset, drawings, html, memory, metrics
+from tinct.measure.coherence import coherence
 from tinct.measure.dataset import Dataset, Rgb, Subject
 from tinct.measure.results import (
     SCHEMA_OF_SEVERAL,
@@ -61,6 +62,11 @@ def _protocol(given: str, rows: str) -> tuple[str, ...]:
         "Colorfulness (Hasler and Suesstrunk 2003), signed: sqrt(std(rg)^2 + std(yb)^2) + 0.3 "
         "sqrt(mean(rg)^2 + mean(yb)^2), rg = R - G, yb = (R + G) / 2 - B, 0..255; its share is the "
         "mean over pictures divided by the truth's mean.",
+        "Blotches: root mean square distance of a*, b* from the mean of their region (L* smoothed, "
+        "sigma 1.5, in steps of 12, connected), by area. Leak: at edges (L* changes by 20 or more "
+        "over two pixels, by at most 5 from two to five pixels away on each side) the distance of "
+        "a*, b* two pixels from the edge to those five pixels away, over that of the two sides. "
+        "Both at a short side of at most 256, in the regions and at the edges of the truth.",
         "Seconds: from gray array to color array, after one run that does not count. Peak memory: "
         "resident memory of the whole process while it colored, before learned metrics are loaded.",
     )
@@ -339,6 +345,7 @@ def _score_picture(subject: Subject, painter: Painter) -> tuple[PictureScore, Rg
     """Color one subject in every way and measure each; also return it as the painter colors it."""
     rows: dict[str, dict[str, float]] = {
         "truth": {"colorfulness": metrics.colorfulness(subject.truth)}
+        | coherence(subject.truth, subject.truth)
     }
     ways = {"gray": dataset.gray_rgb, "mean_color": dataset.mean_color, "ours": painter}
     picture = subject.truth
@@ -349,6 +356,7 @@ def _score_picture(subject: Subject, painter: Painter) -> tuple[PictureScore, Rg
         seconds = time.perf_counter() - start
         peak = memory.peak_mb()
         rows[row] = figures_of(metrics.compare(picture, subject.truth))
+        rows[row] |= coherence(picture, subject.truth)
         rows[row]["seconds"] = seconds
         if peak is not None:
             rows[row]["peak_mb"] = peak

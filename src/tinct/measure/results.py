@@ -81,6 +81,10 @@ FIGURES = (
     Figure("ab_rmse", "a*b* RMSE", 2, "Root mean square error of a* and b*; lower is better."),
     Figure("colorfulness", "colorfulness", 1, "Hasler and Suesstrunk, signed form."),
     Figure("colorfulness_share", "... / truth's", 3, "Mean colorfulness over the truth's mean."),
+    Figure("blotches", "blotches", 2, "Variation of a*, b* inside regions of one lightness."),
+    Figure("blotches_of_truth", "... / truth's", 3, "The same as a share of the truth's."),
+    Figure("leak", "leak", 3, "Share of a color step that lies outside its edge of lightness."),
+    Figure("leak_of_truth", "... / truth's", 3, "The same as a share of the truth's."),
     Figure("lightness_shift", "L* shift", 3, "Mean absolute change of L*; 0 is best."),
     Figure("classifier_loss", "classifier loss", 3, "Log loss of the true class."),
     Figure("classifier_top1", "classifier top-1", 3, "Share of pictures whose class is found."),
@@ -256,6 +260,8 @@ def pool(pictures: Sequence[PictureScore]) -> dict[str, Row]:
         loss, gray_loss, true_loss = (part.get("classifier_loss") for part in (pooled, gray, truth))
         if loss is not None and gray_loss is not None and true_loss is not None:
             joined["classifier_share"] = _ratio(gray_loss - loss, gray_loss - true_loss)
+        joined["blotches_of_truth"] = _ratio(pooled["blotches"], truth.get("blotches"))
+        joined["leak_of_truth"] = _ratio(pooled["leak"], truth.get("leak"))
         joined["ciede2000_of_gray"] = _ratio(pooled["ciede2000"], gray.get("ciede2000"))
         joined["vgg_distance_of_gray"] = _ratio(pooled["vgg_distance"], gray.get("vgg_distance"))
         median, gray_median = pooled["psnr_median"], gray.get("psnr_median")
@@ -273,7 +279,7 @@ def _pool_row(pictures: Sequence[Figures]) -> dict[str, float | None]:
 
     means = (
         *("ciede2000", "ciede2000_p95", "ssim", "ab_rmse", "colorfulness", "lightness_shift"),
-        *("classifier_loss", "classifier_top1", "vgg_distance", "seconds"),
+        *("blotches", "leak", "classifier_loss", "classifier_top1", "vgg_distance", "seconds"),
     )
     pooled = {key: _mean(values(key)) for key in means}
     psnr = values("psnr")
