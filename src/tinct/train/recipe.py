@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from tinct.errors import UsageError
+from tinct.train.former_names import rename_recipe
 
 Size = Literal["nano", "small", "full"]
 SIZES: tuple[Size, ...] = ("nano", "small", "full")
@@ -263,13 +264,13 @@ def to_json(recipe: Recipe) -> str:
 
 
 def from_json(text: str, settings: Mapping[str, type]) -> Recipe:
-    """Read a recipe back; the inverse of :func:`to_json`.
+    """Read a recipe back, also under former names; the inverse of :func:`to_json`.
 
     Args:
         text: a run's ``recipe.json``.
         settings: the settings' type by family.
     """
-    held = msgspec.json.decode(text)
+    held = rename_recipe(msgspec.json.decode(text))
     model: Any = msgspec.convert(held["model"], settings[held["family"]])
     # A field younger than the file has its default, which is what was done.
     return dataclasses.replace(msgspec.convert(held, Recipe), model=model)

@@ -26,6 +26,7 @@ from torch import Tensor
 from tinct.color import fit_gamut, lab_to_rgb
 from tinct.errors import TrainingError
 from tinct.train.families import recipe_from_json
+from tinct.train.former_names import rename_checkpoint
 from tinct.train.recipe import Recipe, to_json
 
 
@@ -117,7 +118,7 @@ class RunDir:
         if not self.checkpoint.is_file():
             raise TrainingError(f"{str(self.path)!r} holds no checkpoint yet; train it first.")
         state: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        return state
+        return rename_checkpoint(state)
 
     def sample(self, name: str, columns: list[Tensor]) -> NDArray[np.uint8]:
         """Write a grid of pictures, one row each; ``columns`` are Lab batches (N, 3, H, W)."""
