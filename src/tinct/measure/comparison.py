@@ -1,4 +1,4 @@
-"""What a report holds, as frozen values and as JSON; found by :mod:`tinct.train.report`."""
+"""What a report holds, as frozen values and as JSON; found by :mod:`tinct.measure.compare`."""
 
 from __future__ import annotations
 
