@@ -51,8 +51,8 @@ class Stage:
             named.
         terms: factors of the loss terms that a family offers besides its own, by name; those that
             are not named cost nothing.
-        patience: the stage ends early when ``val.error`` has not become better for this many looks
-            at the validation pictures; 0 never ends it early.
+        patience: the stage ends early when ``val.error`` has not become better for this many
+            validations; 0 never ends it early.
     """
 
     size: int
@@ -86,7 +86,7 @@ class DataRecipe:
     Attributes:
         short: pictures are kept with their short side at most this long.
         val_share: share of the pictures held out for validation during training.
-        val_pictures: at most this many of them are looked at.
+        val_pictures: at most this many of them are used.
         smallest_crop: the smallest random square, as a share of the short side.
         first: the first n pictures by name train, the next m validate, the next k are left for
             testing; zeros choose by ``val_share``.
@@ -170,8 +170,9 @@ class Recipe:
         multiple_of: sides of the exported network's input are multiples of this.
         limits: smallest and largest value of figures on the validation pictures, such as
             ``val.error``; see ``limit_looks``.
-        limit_looks: a run whose figures are outside their limits at this many looks in a row stops.
-        validate_every: steps between looks at the validation pictures.
+        limit_looks: a run stops whose figures are outside their limits at this many validations in
+            a row.
+        validate_every: steps between validations.
         save_every: steps between checkpoints.
         sample_pictures: how many pictures the sample grids show.
     """
@@ -196,7 +197,7 @@ class Recipe:
 
 
 def at_nano(recipe: Recipe) -> Recipe:
-    """Return a recipe whose data and looks suit a test: small pictures, few of them, often."""
+    """Return a recipe that suits a test: small pictures, few of them, validated often."""
     small = dataclasses.replace(
         recipe.data, short=48, first=(0, 0, 0), val_share=0.2, val_pictures=8
     )

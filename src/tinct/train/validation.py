@@ -1,4 +1,4 @@
-"""Looks at held-out pictures while a network trains, and what follows from them.
+"""Validate on held-out pictures while a network trains, and stop early.
 
 ``val.error`` is the mean distance in Lab as a share of that of the input, a gray photograph or an
 uncolored drawing; ``val.chroma`` the mean chroma as a share of the truth's; a task's own figures
@@ -29,7 +29,7 @@ def validate(
 
     Args:
         task: in evaluation mode.
-        pictures: whose held-out part is looked at.
+        pictures: whose held-out part is used.
         recipe: how many of them, and what the network sees.
         size: side of the squares in pixels.
         fabric: device and precision.
@@ -66,12 +66,12 @@ def validate(
 
 @dataclass
 class EarlyStopping:
-    """Remember the looks of a stage: is it still getting better, is it still within its limits.
+    """Watch the validations of a stage: whether it gets better, and stays within its limits.
 
     Attributes:
         best: the lowest ``val.error`` of the stage.
-        stale: looks since then.
-        outside: looks in a row with a figure outside the recipe's limits.
+        stale: validations since then.
+        outside: validations in a row with a figure outside the recipe's limits.
     """
 
     best: float = float("inf")
@@ -79,7 +79,7 @@ class EarlyStopping:
     outside: int = 0
 
     def update(self, row: dict[str, float], recipe: Recipe) -> str:
-        """Take in one look.
+        """Take in one validation.
 
         Returns:
             Which figure is outside its limits, in words; empty where none is.

@@ -46,7 +46,7 @@ _FROZEN = ("encoder.early", "encoder.late")
 _DISCRIMINATIVE = {"encoder.early": 0.01, "encoder.late": 0.1}
 
 _PICTURES = 720  # DIV2K's 800 training pictures without a tenth for validation
-_LOOKS = 4  # without improvement, after which a stage has reached its plateau
+_PATIENCE = 4  # validations without improvement, after which a stage has reached its plateau
 
 
 def _published(size: int, *, epochs: int, batch: int) -> Stage:
@@ -58,7 +58,7 @@ def _published(size: int, *, epochs: int, batch: int) -> Stage:
         lr=1e-3,
         freeze=_FROZEN,
         warmup=0.3,
-        patience=_LOOKS,
+        patience=_PATIENCE,
     )
 
 
