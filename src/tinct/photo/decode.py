@@ -10,7 +10,7 @@ import io
 import stat
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +24,8 @@ from tinct.photo.decode_pillow import open_heic, open_pillow
 from tinct.photo.jpeg_quality import read_jpeg
 from tinct.photo.lightness import CHANNELS, Layout
 from tinct.photo.metadata import Metadata, PictureWarning, plausible_dpi, resources_of
-from tinct.photo.source import STRIP, Opened, check_size, damaged, scaled
+from tinct.photo.png_chunks import read_facts
+from tinct.photo.source import STRIP, Opened, check_size, damaged, scaled, unread
 
 LOADERS = {"jpeg": "jpegload", "png": "pngload", "webp": "webpload", "tiff": "tiffload",
            "avif": "heifload", "gif": "gifload"}  # fmt: skip
@@ -37,6 +38,13 @@ TIFF_COMPRESSIONS = {
     32773: "packbits",
     32946: "deflate",
 }
+NOT_READ = {34712: "JPEG 2000", 34925: "LZMA", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
+"""Compressions of TIFF that libvips' wheel does not read, by number."""
+
+NEW_SUBFILE_TYPE, BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 254, 258, 259, 262, 284
+TILE_WIDTH, SUB_DIRECTORIES, EXTRA_SAMPLES = 322, 330, 338
+MANY_PAGES = 1 << 16
+
 SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"),
     (b"GIF87a", "gif"), (b"GIF89a", "gif"),
@@ -168,26 +176,108 @@ def open_content(content: Path | bytes, *, name: str, page: int | None, max_pixe
     if kind not in LOADERS:
         return open_pillow(content, kind, name=name, max_pixels=max_pixels)
     settings: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
+    facts = _tiff_facts(content, page=page) if kind == "tiff" else None
+    if facts is not None and facts.unread:
+        raise PictureError(unread(name, facts.unread) + ".")
     if kind not in ("jpeg", "png"):
         settings["page"] = page or 0
+    if facts is not None:
+        settings["page"] = facts.page
     image = _load(content, kind, settings, name=name)
     if image is None:
         return open_pillow(content, kind, name=name, max_pixels=max_pixels)
     check_size(image.width, image.height, name=name, max_pixels=max_pixels)
     pages = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
-    if page is None and pages > 1:
+    others = pages - 1 - (facts.reduced if facts is not None else 0)
+    if page is None and others > 0:
         what = "pages" if kind == "tiff" else "frames"
         warnings.warn(
-            f"{name} has {pages} {what}: only the first is used.", PictureWarning, stacklevel=3
+            f"{name} has {others + 1} {what}: only the first is used.", PictureWarning, stacklevel=3
         )
     if page is not None and page >= pages:
         raise PictureError(f"{name} has no page {page}; its pages are 0 to {pages - 1}.")
-    metadata = _metadata(image, content, kind, page=page or 0, pages=pages)
+    metadata = _metadata(image, content, kind, page=settings.get("page", 0), pages=pages)
 
     def again() -> Any:
         return _load(content, kind, settings, name=name)
 
-    return _opened(image, again, metadata, name=name)
+    opened = _opened(image, again, metadata, facts, name=name)
+    if kind == "png":
+        with _stream(content) as stream:
+            return replace(opened, gamma=read_facts(stream).gamma)
+    return opened
+
+
+@dataclass(frozen=True)
+class _TiffFacts:
+    """What the directories of a TIFF say that libvips does not tell.
+
+    Attributes:
+        page: the page that shows the picture: the first that is no reduced copy, or the one asked
+            for.
+        reduced: how many pages are reduced copies.
+        extra: what the first channel beyond the colors is, as in ExtraSamples (1, 2: alpha); None
+            where the file does not say.
+        orientation: 1..8, or None.
+        unread: what about the page libvips does not read, in words, or nothing.
+    """
+
+    page: int
+    reduced: int
+    extra: int | None
+    orientation: int | None
+    unread: str
+
+
+def _tiff_facts(content: Path | bytes, *, page: int | None) -> _TiffFacts | None:
+    """Read the directories of a TIFF; None where they are damaged."""
+    pages: list[exif.Tags] = []
+    try:
+        with _stream(content) as stream:
+            header = exif.read_header(stream)
+            offset, seen = header.first, set[int]()
+            while offset and offset not in seen and len(seen) < MANY_PAGES:
+                seen.add(offset)
+                tags, offset = exif.read_tags(stream, header, offset)
+                pages.append(tags)
+    except exif.ExifError:
+        if not pages:
+            return None
+
+    def value(tags: exif.Tags, name: int, otherwise: int) -> int:
+        found = exif.number(tags, name, header)
+        return otherwise if found is None else found
+
+    reduced = [bool(value(tags, NEW_SUBFILE_TYPE, 0) & 1) for tags in pages]
+    whole = [number for number, small in enumerate(reduced) if not small]
+    chosen = page if page is not None else (whole[0] if whole else 0)
+    if chosen >= len(pages):
+        return None
+    tags = pages[chosen]
+    bits, compression = value(tags, BITS, 1), value(tags, COMPRESSION, 1)
+    planes, tiled = value(tags, PLANAR, 1) == 2, TILE_WIDTH in tags
+    why = ""
+    if compression == 6:
+        why = "old-style JPEG inside"
+    elif compression in NOT_READ:
+        why = f"{NOT_READ[compression]} inside"
+    elif bits not in (1, 2, 4, 8, 16, 32, 64):
+        why = f"{bits} bits packed"
+    elif bits in (2, 4) and value(tags, PHOTOMETRIC, 1) == 2:
+        why = f"RGB of {bits} bits"
+    elif planes and tiled:
+        why = "tiles in planes"
+    elif planes and value(tags, PHOTOMETRIC, 1) == 6:
+        why = "YCbCr in planes"
+    elif value(tags, PHOTOMETRIC, 1) == 32803 or (not whole and SUB_DIRECTORIES in tags):
+        why = "a camera's raw data or a DNG; develop it first"
+    return _TiffFacts(
+        page=chosen,
+        reduced=sum(reduced) if whole else 0,
+        extra=exif.number(tags, EXTRA_SAMPLES, header),
+        orientation=exif.number(tags, exif.ORIENTATION, header),
+        unread=why,
+    )
 
 
 def page_count_of(content: Path | bytes, *, name: str) -> int:
@@ -220,7 +310,14 @@ def _load(content: Path | bytes, kind: str, settings: dict[str, Any], *, name: s
         raise PictureError(damaged(name, kind, text)) from error
 
 
-def _opened(image: Any, again: Callable[[], Any], metadata: Metadata, *, name: str) -> Opened:
+def _opened(
+    image: Any,
+    again: Callable[[], Any],
+    metadata: Metadata,
+    facts: _TiffFacts | None,
+    *,
+    name: str,
+) -> Opened:
     """Settle layout and depth of a libvips image."""
     pyvips = libvips.load()
     layouts: dict[str, Layout] = {
@@ -233,7 +330,15 @@ def _opened(image: Any, again: Callable[[], Any], metadata: Metadata, *, name: s
         layout = few
     channels = CHANNELS[layout]
     alpha = image.bands > channels and image.coding == "none"
-    if image.bands > channels + 1:
+    if alpha and facts is not None and facts.extra not in (1, 2):
+        alpha = False
+        warnings.warn(
+            f"{name} has {image.bands} channels: those after the colors are no transparency and "
+            "are left out.",
+            PictureWarning,
+            stacklevel=4,
+        )
+    elif image.bands > channels + 1:
         warnings.warn(
             f"{name} has {image.bands} channels: those after alpha are left out.",
             PictureWarning,
@@ -261,7 +366,9 @@ def _opened(image: Any, again: Callable[[], Any], metadata: Metadata, *, name: s
             raise PictureError(damaged(name, metadata.format, libvips.reason(error))) from error
 
     orientation = 1
-    if metadata.format == "tiff" and image.get_typeof("orientation"):
+    if facts is not None and facts.orientation is not None:
+        orientation = facts.orientation
+    elif metadata.format == "tiff" and image.get_typeof("orientation"):
         orientation = int(image.get("orientation"))
     elif metadata.format in ("jpeg", "png", "webp") and metadata.exif is not None:
         orientation = exif.read_orientation(metadata.exif)
@@ -334,26 +441,28 @@ def _metadata(image: Any, content: Path | bytes, kind: str, *, page: int, pages:
         iptc = iptc.removeprefix(b"Photoshop 3.0\0")
     elif kind == "tiff":
         iptc = _block(image, "photoshop-data") or (None if iptc is None else resources_of(iptc))
-    texts = []
-    for field in image.get_fields():
-        if field.startswith("png-comment-"):
-            key = field.split("-", 3)[3]
-            if key != "XML:com.adobe.xmp":
-                texts.append((key, str(image.get(field))))
     known = image.get_typeof("resolution-unit") or abs(image.xres * 25.4 - 72) > 0.1
     told = (
         known and image.xres != 1.0
     )  # libvips says 1 pixel a millimeter where a file says nothing
     dpi = plausible_dpi(image.xres * 25.4, image.yres * 25.4) if told else None
     metadata = Metadata(
-        format=kind, exif=block, xmp=_block(image, "xmp-data"), iptc=iptc, texts=tuple(texts),
-        dpi=dpi, had_icc=bool(image.get_typeof("icc-profile-data")), page=page, pages=pages,
+        format=kind,
+        exif=block,
+        xmp=_block(image, "xmp-data"),
+        iptc=iptc,
+        dpi=dpi,
+        had_icc=bool(image.get_typeof("icc-profile-data")),
+        page=page,
+        pages=pages,
         bits=int(image.get("bits-per-sample")) if image.get_typeof("bits-per-sample") else 8,
-    )  # fmt: skip
+    )
     with _stream(content) as stream:
         if kind == "jpeg":
             quality, subsampling = read_jpeg(stream)
             return replace(metadata, quality=quality, subsampling=subsampling)
+        if kind == "png":
+            return replace(metadata, texts=read_facts(stream).texts)
         if kind == "webp":
             return replace(metadata, lossless=_lossless(stream))
         if kind == "tiff":

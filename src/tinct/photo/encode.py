@@ -38,10 +38,12 @@ from tinct.photo.metadata import (
     revise_resources,
     revise_xmp,
 )
+from tinct.photo.png_chunks import append_texts
 
 JPEG_QUALITY = 92
 WEBP_QUALITY = 90
 AVIF_QUALITY = 75
+AVIF_EFFORT = 2  # of 9; the usual 4 takes several times as long for a few percent of size
 HEIC_QUALITY = 85
 SEGMENT = 64_900  # bytes of metadata that one segment of a JPEG holds, with room to spare
 
@@ -177,7 +179,7 @@ def encode(
     image = image.copy(
         xres=(metadata.dpi or (72, 72))[0] / 25.4, yres=(metadata.dpi or (72, 72))[1] / 25.4
     )
-    _attach(image, blocks, metadata, kind)
+    _attach(image, blocks, kind)
     operation, settings = _saver(kind, metadata, image)
     libvips.forget_errors()
     try:
@@ -188,13 +190,11 @@ def encode(
     except libvips.load().Error as error:
         raise SaveError(f"the {kind.upper()} encoder failed: {libvips.reason(error)}.") from error
     change = _tiff_exif if kind == "tiff" else _fill_room
-    if path is None:
-        stream = io.BytesIO(data)
+    with io.BytesIO(data) if path is None else path.open("r+b") as stream:
         change(stream, blocks.exif, kind)
-        return stream.getvalue()
-    with path.open("r+b") as file:
-        change(file, blocks.exif, kind)
-    return b""
+        if kind == "png":
+            append_texts(stream, metadata.texts, xmp=blocks.xmp)
+        return stream.getvalue() if isinstance(stream, io.BytesIO) else b""
 
 
 def _bits_held(kind: str, metadata: Metadata) -> int:
@@ -204,11 +204,11 @@ def _bits_held(kind: str, metadata: Metadata) -> int:
     return 16 if TARGETS[kind].wide else 8
 
 
-def _attach(image: Any, blocks: _Blocks, metadata: Metadata, kind: str) -> None:
+def _attach(image: Any, blocks: _Blocks, kind: str) -> None:
     """Attach everything that libvips writes beside the pixels."""
     if blocks.icc is not None:
         libvips.attach(image, "icc-profile-data", blocks.icc)
-    if blocks.xmp is not None:
+    if blocks.xmp is not None and kind != "png":
         libvips.attach(image, "xmp-data", blocks.xmp)
     if blocks.iptc is not None and kind == "jpeg":
         libvips.attach(image, "iptc-data", b"Photoshop 3.0\0" + blocks.iptc)
@@ -217,9 +217,6 @@ def _attach(image: Any, blocks: _Blocks, metadata: Metadata, kind: str) -> None:
         record = iptc_of(blocks.iptc)
         if record is not None:
             libvips.attach(image, "iptc-data", record)
-    if kind == "png":
-        for index, (key, text) in enumerate(metadata.texts):
-            image.set_type(libvips.load().GValue.gstr_type, f"png-comment-{index}-{key}", text)
     if kind != "tiff":
         libvips.attach(image, "exif-data", _room(len(blocks.exif)))
 
@@ -261,7 +258,12 @@ def _saver(kind: str, metadata: Metadata, image: Any) -> tuple[str, dict[str, An
         return "webpsave", {"lossless": True} if metadata.lossless else {"Q": WEBP_QUALITY}
     if kind == "avif":
         bits = 8 if image.format == "uchar" else _bits_held(kind, metadata)
-        return "heifsave", {"compression": "av1", "Q": AVIF_QUALITY, "bitdepth": bits}
+        return "heifsave", {
+            "compression": "av1",
+            "Q": AVIF_QUALITY,
+            "bitdepth": bits,
+            "effort": AVIF_EFFORT,
+        }
     compression = metadata.compression or "deflate"
     if compression == "jpeg" and (image.format != "uchar" or image.bands != 3):
         compression = "deflate"

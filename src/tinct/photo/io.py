@@ -177,7 +177,7 @@ def _turned(upright: NDArray[Any], orientation: int) -> NDArray[Any]:
 def _photo(opened: Opened, *, name: str) -> Photo:
     """Read the pixels of an opened picture, strip by strip, into upright arrays."""
     try:
-        read = lightness.reader(opened.layout, opened.dtype, opened.profile)
+        read = lightness.reader(opened.layout, opened.dtype, opened.profile, gamma=opened.gamma)
     except ProfileError as error:
         warnings.warn(
             f"{name}: the ICC profile was ignored: {error}.", PictureWarning, stacklevel=3

@@ -56,13 +56,16 @@ def encode(light: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     return codes.astype(np.uint16)
 
 
-def _plain_tables(codes: int) -> tuple[NDArray[np.float32], ...]:
+def _plain_tables(codes: int, gamma: float | None = None) -> tuple[NDArray[np.float32], ...]:
     """Return what R, G and B of sRGB add to the luminance."""
-    linear = srgb_to_linear(np.linspace(0, 1, codes))
+    ramp = np.linspace(0, 1, codes)
+    linear = srgb_to_linear(ramp) if gamma is None else ramp ** (1 / gamma)
     return tuple((weight * linear).astype(np.float32) for weight in RGB_TO_XYZ[1])
 
 
-def reader(layout: Layout, dtype: DTypeLike, profile: bytes | None) -> Reader:
+def reader(
+    layout: Layout, dtype: DTypeLike, profile: bytes | None, *, gamma: float | None = None
+) -> Reader:
     """Make the function that reads strips of one picture.
 
     Args:
@@ -70,6 +73,8 @@ def reader(layout: Layout, dtype: DTypeLike, profile: bytes | None) -> Reader:
         dtype: uint8 or uint16, the type of the strips and of the result; strips in Lab are float32
             instead.
         profile: the embedded ICC profile, or None.
+        gamma: the exponent that the codes were made with, where there is no profile and it is not
+            that of sRGB.
 
     Returns:
         A function from a strip (h, w, channels) to its neutral sRGB codes (h, w) and the number of
@@ -89,11 +94,7 @@ def reader(layout: Layout, dtype: DTypeLike, profile: bytes | None) -> Reader:
         return _table_reader(dtype, profile, CHANNELS[layout])
     codes = int(np.iinfo(dtype).max) + 1
     if profile is None:
-        return (
-            _gray_reader(None)
-            if layout == "gray"
-            else _rgb_reader(dtype, _plain_tables(codes), None)
-        )
+        return _plain_reader(layout, dtype, gamma)
     tables = icc.luminance_tables(profile, codes=codes)
     ramp = np.arange(codes).astype(dtype)
     if tables is not None:
@@ -106,6 +107,17 @@ def reader(layout: Layout, dtype: DTypeLike, profile: bytes | None) -> Reader:
     if tables is not None:
         return _rgb_reader(dtype, tables, neutral)
     return _table_reader(dtype, profile, CHANNELS[layout])
+
+
+def _plain_reader(layout: Layout, dtype: np.dtype[Any], gamma: float | None) -> Reader:
+    """Make the reader of gray or RGB without a profile."""
+    codes = int(np.iinfo(dtype).max) + 1
+    neutral = None
+    if gamma is not None:
+        neutral = encode(np.linspace(0, 1, codes) ** (1 / gamma), dtype)
+    if layout == "gray":
+        return _gray_reader(neutral)
+    return _rgb_reader(dtype, _plain_tables(codes, gamma), neutral)
 
 
 def _gray_reader(neutral: NDArray[Any] | None) -> Reader:

@@ -31,6 +31,7 @@ class Opened:
         metadata: everything else.
         strips: gives the pixels from top to bottom as (first row, (h, W, channels)), of ``dtype``;
             colors in Lab are float32.
+        gamma: the exponent that the file's codes were made with, where it is not that of sRGB.
     """
 
     layout: Layout
@@ -42,6 +43,7 @@ class Opened:
     profile: bytes | None
     metadata: Metadata
     strips: Callable[[], Iterator[tuple[int, NDArray[Any]]]]
+    gamma: float | None = None
 
 
 def of_array(
@@ -99,6 +101,14 @@ def damaged(name: str, kind: str, why: str) -> str:
     return (
         f"{name} is {article} {kind.upper()} that is damaged, cut short or of an unusual kind "
         f"({why}); get a fresh copy or save it anew."
+    )
+
+
+def unread(name: str, what: str) -> str:
+    """Word the message about a sound file of a kind that is not read."""
+    return (
+        f"{name} is a TIFF of a kind that is not read yet ({what}); convert it, for example with "
+        "ImageMagick: magick FILE -compress lzw NEW.tif"
     )
 
 

@@ -1,0 +1,153 @@
+"""The chunks of PNG files that libvips' interface cannot carry whole: texts, and the gamma.
+
+References:
+    [1] W3C: Portable Network Graphics (PNG) Specification, third edition, 2025: 5 (chunks), 11.3.2
+        (gAMA, cHRM, iCCP, sRGB, cICP), 11.3.3 (tEXt, zTXt, iTXt), 13.13 (gamma handling).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+XMP = "XML:com.adobe.xmp"
+LONGEST_TEXT = 1 << 22  # bytes; longer texts, packed or not, are left out
+ALL_TEXTS = 1 << 24
+MANY = 10_000  # chunks that are looked at
+KEYWORD = 79  # bytes of Latin-1
+PLAIN = (0.43, 0.48)  # file gamma of pictures for ordinary screens: taken for sRGB
+
+
+@dataclass(frozen=True)
+class PngFacts:
+    """What the chunks of a PNG tell.
+
+    Attributes:
+        texts: keywords and texts in the file's order, without XMP.
+        gamma: the exponent of the file's coding, as in gAMA, where it decides how pixels are read:
+            no chunk that goes before it is there, and it is not that of ordinary screens.
+    """
+
+    texts: tuple[tuple[str, str], ...] = ()
+    gamma: float | None = None
+
+
+def read_facts(stream: BinaryIO) -> PngFacts:
+    """Read the texts and the gamma of a PNG; damaged chunks are left out.
+
+    Args:
+        stream: the file, seekable.
+    """
+    texts: list[tuple[str, str]] = []
+    gamma: float | None = None
+    total = 0
+    kinds: set[bytes] = set()
+    for kind, data in _chunks(stream):
+        kinds.add(kind)
+        if kind == b"gAMA" and len(data) == 4:
+            gamma = int.from_bytes(data, "big") / 100_000
+        found = _text(kind, data)
+        if found is not None and found[0] != XMP:
+            total += len(found[1])
+            if total <= ALL_TEXTS:
+                texts.append(found)
+    # Each of these says more than gAMA and goes before it [1, 11.3.2].
+    if (
+        kinds & {b"iCCP", b"sRGB", b"cICP"}
+        or gamma is None
+        or not 0.1 <= gamma <= 10
+        or PLAIN[0] <= gamma <= PLAIN[1]
+    ):
+        gamma = None
+    return PngFacts(tuple(texts), gamma)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kind and data of small chunks, and the kind of others with no data."""
+    stream.seek(0, 2)
+    end = stream.tell()
+    place = len(SIGNATURE)
+    for _ in range(MANY):
+        stream.seek(place)
+        head = stream.read(8)
+        if len(head) < 8 or head[4:] == b"IEND":
+            return
+        length = int.from_bytes(head[:4], "big")
+        if place + length + 12 > end:
+            return
+        wanted = head[4:] in (b"tEXt", b"zTXt", b"iTXt", b"gAMA") and length <= LONGEST_TEXT
+        yield head[4:], stream.read(length) if wanted else b""
+        place += length + 12
+
+
+def _text(kind: bytes, data: bytes) -> tuple[str, str] | None:
+    """Return the keyword and text of a chunk; None where it holds none or is damaged."""
+    if kind not in (b"tEXt", b"zTXt", b"iTXt") or b"\0" not in data:
+        return None
+    keyword, rest = data.split(b"\0", 1)
+    if kind == b"tEXt":
+        return _latin(keyword), _either(rest)
+    if kind == b"zTXt":
+        plain = _unpacked(rest[1:]) if rest[:1] == b"\0" else None
+        return None if plain is None else (_latin(keyword), _either(plain))
+    parts = rest[2:].split(b"\0", 2)
+    if len(rest) < 2 or len(parts) < 3:
+        return None
+    packed = rest[0] == 1
+    plain = _unpacked(parts[2]) if packed else parts[2]
+    return None if plain is None else (_latin(keyword), plain.decode("utf-8", "replace"))
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    """Return zlib data unpacked; None where it is damaged or too long."""
+    packer = zlib.decompressobj()
+    try:
+        plain = packer.decompress(data, LONGEST_TEXT)
+    except zlib.error:
+        return None
+    return plain if packer.eof else None
+
+
+def _latin(data: bytes) -> str:
+    return data[:KEYWORD].decode("latin-1")
+
+
+def _either(data: bytes) -> str:
+    """Decode a text that should be Latin-1, but is UTF-8 in many files."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def append_texts(stream: BinaryIO, texts: Sequence[tuple[str, str]], *, xmp: bytes | None) -> None:
+    """Write texts before the end of a PNG, as tEXt where they are ASCII and as iTXt elsewhere.
+
+    Args:
+        stream: a complete PNG, open for reading and writing.
+        texts: keywords, Latin-1 of up to 79 characters, and texts.
+        xmp: a packet, or None.
+    """
+    stream.seek(-12, 2)
+    end = stream.read(12)
+    assert end[4:8] == b"IEND", "no PNG, or something behind it"
+    stream.seek(-12, 2)
+    for keyword, text in texts:
+        name = keyword.encode("latin-1", "replace")[:KEYWORD] or b"Comment"
+        if text.isascii() and "\0" not in text:
+            _write(stream, b"tEXt", name + b"\0" + text.encode("ascii"))
+        else:
+            packed = text.replace("\0", " ").encode("utf-8", "replace")
+            _write(stream, b"iTXt", name + b"\0\0\0\0\0" + packed)
+    if xmp is not None:
+        _write(stream, b"iTXt", XMP.encode("ascii") + b"\0\0\0\0\0" + xmp)
+    stream.write(end)
+
+
+def _write(stream: BinaryIO, kind: bytes, data: bytes) -> None:
+    stream.write(struct.pack(">I", len(data)) + kind + data)
+    stream.write(struct.pack(">I", zlib.crc32(kind + data)))
