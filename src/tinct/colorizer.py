@@ -44,6 +44,10 @@ Rgb = NDArray[Any]
 Floats = NDArray[np.float32]
 Pixels = TypeVar("Pixels", bound=NDArray[Any])
 
+ONE_BIT = (
+    "The picture has 1 bit, black and white without tones between: a photograph like that hardly "
+    "takes color. Scan it in gray."
+)
 WAS_COLOR = "The picture is in color already: its lightness is used."
 
 
@@ -270,6 +274,8 @@ class Front(ABC):
             ModelError: the model failed.
         """
         chosen = self.choose(picture.gray)
+        if picture.metadata.bits == 1 and chosen.bundle.manifest.task == "photo":
+            warnings.warn(ONE_BIT, PictureWarning, stacklevel=2)
         return Colored(
             photo=picture, rgb=chosen.render(picture.gray, settings), bundle=chosen.bundle
         )

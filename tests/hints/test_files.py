@@ -193,3 +193,9 @@ def test_a_layer_without_paint(tmp_path: Path) -> None:
 def test_what_is_no_hint(wrong: object) -> None:
     with pytest.raises(TinctError, match=r"is no hint|is not there"):
         read_hints(wrong)
+
+
+def test_a_gray_picture_without_transparency_is_no_hint(tmp_path: Path) -> None:
+    Image.new("L", (30, 20), 120).save(tmp_path / "photo.png")
+    with pytest.raises(UsageError, match=r"photo\.png.*gray and opaque.*transparent"):
+        read_file(tmp_path / "photo.png")

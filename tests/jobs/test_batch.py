@@ -237,3 +237,23 @@ def test_all_pages_of_stdin_are_refused() -> None:
     (result,) = run(plan(["-"], output="x.png"), all_pages=True)
     assert isinstance(result.error, UsageError)
     assert "--all-pages needs a file" in str(result.error)
+
+
+def test_a_defect_of_ours_stops_nobody(album: Path, tmp_path: Path) -> None:
+    class Broken(Painter):
+        def render(self, gray: np.ndarray, settings: Settings | None = None) -> np.ndarray:
+            if not self.calls:
+                self.calls.append(None)
+                raise KeyError("a key\nthat is not there")
+            return super().render(gray, settings)
+
+    first, second = batch.color_all(
+        plan([str(album)], output=str(tmp_path / "out")), colorizer=Broken()
+    )
+    assert first.error is not None
+    assert first.error.exit_code == 1
+    told = str(first.error)
+    assert "\n" not in told
+    assert "a defect of tinct: KeyError in test_batch.py" in told
+    assert "Please report" in told
+    assert second.error is None

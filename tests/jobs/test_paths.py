@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tinct.errors import PictureError, SaveError, UsageError
 from tinct.jobs.paths import Job, gather, plan
@@ -74,7 +75,7 @@ def test_outputs(album: Path, tmp_path: Path) -> None:
         (["a.jpg"], "a.jpg", None, "would replace an input"),
         (["a.jpg"], "./x/../a.jpg", None, "would replace an input"),
         (["a.jpg", "a.color.jpg"], None, None, "would replace an input"),
-        (["x/a.jpg", "y/a.jpg"], "out", None, "would both become"),
+        (["x/a.jpg", "y/a.jpg"], "out.png", None, "cannot all become out.png; name a folder"),
         (["a.jpg", "b.jpg"], "-", None, "cannot all go to stdout"),
         (["-", "b.jpg"], None, None, "cannot be mixed"),
         (["a.jpg"], "b.png", "webp", "does not end like"),
@@ -105,3 +106,37 @@ def test_a_folder_that_cannot_be_read(album: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(PictureError, match=r"album cannot be read \(permission denied\)"):
         plan([str(album)], output=None)
+
+
+def test_results_of_tinct_are_left_out_unless_named_alone(album: Path) -> None:
+    colored = album / "b.color.jpg"
+    image = Image.new("RGB", (20, 20), (200, 90, 30))
+    image.save(colored, comment=b"algorithmicallyEnhanced, tinct 0.1.0 (model photo)")
+    (album / "mine.color.jpg").write_bytes((album / "b.jpg").read_bytes())  # only named like one
+    told: list[str] = []
+    names = [str(album / name) for name in ("a.PNG", "b.jpg", "b.color.jpg", "mine.color.jpg")]
+    found = plan(names, output=str(album / "out"), tell=told.append)
+    assert [job.source for job in found] == [Path(names[i]) for i in (0, 1, 3)]
+    assert told == ["1 results of earlier runs were left out"]
+    assert [job.source for job in plan([str(colored)], output=None)] == [colored]
+    other = album / "c.color.jpg"
+    other.write_bytes(colored.read_bytes())
+    with pytest.raises(UsageError, match="results of tinct already"):
+        plan([str(colored), str(other)], output=None)
+
+
+def test_results_of_one_name_get_numbers(tmp_path: Path) -> None:
+    found = plan(["x/a.jpg", "y/a.jpg", "z/a.jpg", "z/b.jpg"], output=str(tmp_path / "out"))
+    names = [job.target.name for job in found if job.target is not None]
+    assert names == ["a.color.jpg", "a-2.color.jpg", "a-3.color.jpg", "b.color.jpg"]
+
+
+def test_what_is_not_read_in_a_folder_is_told(album: Path) -> None:
+    for name in ("c.jxl", "d.jxl", "e.psd", "notes.txt"):
+        (album / name).write_bytes(b"x")
+    told: list[str] = []
+    plan([str(album)], output=None, tell=told.append)
+    assert told == [
+        f"{album}: 2 .jxl files were left out; save them as TIFF",
+        f"{album}: 1 .psd files were left out; save them as TIFF",
+    ]

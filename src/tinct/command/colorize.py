@@ -39,7 +39,12 @@ def colorize(given: argparse.Namespace) -> int:
         all_pages=given.all_pages,
         layers=given.layers,
     )
-    jobs = plan(given.pictures, output=given.output, file_format=given.format)
+    jobs = plan(
+        given.pictures,
+        output=given.output,
+        file_format=given.format,
+        tell=lambda text: terminal.complain(f"tinct: {text}"),
+    )
     if any(job.target is None for job in jobs):
         _check_stdout(json=given.json)
     if given.layers is not None:

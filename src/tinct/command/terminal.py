@@ -37,9 +37,14 @@ def watched() -> bool:
     return sys.stderr.isatty()
 
 
+def readable(text: str) -> str:
+    """Return text that any stream can print: bytes of file names that are no text become ?."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def write(text: str) -> None:
     """Print one line of data to stdout."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(readable(text) + "\n")
 
 
 def write_json(value: Mapping[str, Any]) -> None:
@@ -56,7 +61,7 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print one line to stderr: a warning or an error."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(readable(text) + "\n")
     sys.stderr.flush()
 
 
@@ -78,7 +83,7 @@ class _Bar:
         self._job = job
 
     def show(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(readable(text), markup=False, highlight=False, soft_wrap=True)
 
     def step(self) -> None:
         self._bar.advance(self._job)

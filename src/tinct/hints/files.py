@@ -95,8 +95,13 @@ def of_layer(pixels: Pixels, *, name: str) -> Layer | BlurMap:
     """Return a picture as a hint: with transparency a layer, without a rough map.
 
     Raises:
-        UsageError: it is clear everywhere.
+        UsageError: it is clear everywhere, or gray and opaque.
     """
+    if pixels.opaque and pixels.gray:
+        raise UsageError(
+            f"{name} is gray and opaque: as a hint it would make the whole picture gray; paint "
+            "colors on it, and make the rest transparent."
+        )
     try:
         return BlurMap(picture=pixels) if pixels.opaque else Layer(picture=pixels)
     except FieldError as error:

@@ -30,6 +30,7 @@ DATA = "data:image/png;base64,"
 """How a picture inside JSON begins."""
 
 STRIP_PIXELS = 1 << 18
+GRAYEST = 4  # largest difference of the codes of a gray pixel
 SOLID = 128  # alpha of a pixel that is at least half opaque
 
 
@@ -65,6 +66,12 @@ class Pixels:
     def opaque(self) -> bool:
         """Whether nothing is transparent."""
         return bool((self.rgba[..., 3] == 255).all())
+
+    @property
+    def gray(self) -> bool:
+        """Whether no pixel has a color."""
+        rgb = self.rgba[..., :3].astype(np.int16)
+        return int(np.ptp(rgb, axis=2).max()) <= GRAYEST
 
     def part(self, left: int, top: int, right: int, bottom: int) -> Pixels:
         """Return the pixels inside a box."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -163,6 +164,8 @@ class _Work:
             result = replace(result, error=DeviceError(text))
         except OSError as error:
             result = replace(result, error=_told(error, job))
+        except Exception as error:  # noqa: BLE001  (a defect of ours must not stop the others)
+            result = replace(result, error=_defect(error, result.name))
         return replace(result, seconds=time.perf_counter() - began)
 
     def done(self, job: Job, result: Result, *, page: int | None) -> Result:
@@ -198,6 +201,17 @@ class _Work:
         if os.path.lexists(target) and not self.outputs.overwrite:
             raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
         return target
+
+
+def _defect(error: Exception, name: str) -> TinctError:
+    """Word a defect of tinct's own: what happened where, and that we want to know of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
+    told = " ".join(str(error).split())[:200]
+    return TinctError(
+        f"{name}: a defect of tinct: {type(error).__name__} in {where} ({told}); the picture was "
+        "left out. Please report it with the picture, or with what `file` says of it"
+    )
 
 
 def _told(error: OSError, job: Job) -> TinctError:

@@ -1,12 +1,13 @@
 """Decide which file becomes which, before any picture is opened.
 
-What cannot end well is refused here: two pictures with one output, an output that is an input.
+What cannot end well is refused here: an output that is an input, many pictures with one output.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,28 @@ class Job:
     target: Path | None
 
 
-def gather(inputs: Sequence[str]) -> list[Path | None]:
+NOTED = (b"algorithmicallyEnhanced", b"tinct ")
+"""What stands in the metadata of pictures that tinct has colored."""
+
+UNREAD = {
+    ".heic": "pip install 'tinct[heic]' reads them",
+    ".heif": "pip install 'tinct[heic]' reads them",
+    **dict.fromkeys((".jxl", ".psd", ".tga", ".ico", ".mpo", ".svg", ".pdf"), "save them as TIFF"),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf"), "develop them first"),
+}
+"""Endings of pictures that may lie in a folder unread, and what helps."""
+
+Tell = Callable[[str], None]
+
+
+def gather(inputs: Sequence[str], *, tell: Tell | None = None) -> list[Path | None]:
     """Return the pictures that ``inputs`` stand for, in order, each once.
 
     Args:
         inputs: files, folders (the pictures right inside, without the results of earlier runs),
-            patterns with ``*`` that the shell left as they are, or ``-`` for stdin.
+            patterns with ``*`` that the shell left as they are, or ``-`` for stdin. Pictures that
+            tinct has colored are left out unless they are named alone.
+        tell: is told, in sentences, what is left out.
 
     Returns:
         Paths; None stands for stdin.
@@ -49,7 +66,7 @@ def gather(inputs: Sequence[str]) -> list[Path | None]:
         if text == PIPE:
             found.append(None)
         elif _is_folder(path):
-            found.extend(_pictures_in(path))
+            found.extend(_pictures_in(path, tell=tell))
         elif "*" in text and not os.path.lexists(path):
             matches = _matches(path)
             if not matches:
@@ -57,7 +74,29 @@ def gather(inputs: Sequence[str]) -> list[Path | None]:
             found.extend(matches)
         else:
             found.append(path)
-    return list(dict.fromkeys(found))
+    found = list(dict.fromkeys(found))
+    if len(found) < 2:
+        return found
+    fresh = [path for path in found if path is None or not _was_colored(path)]
+    if not fresh:
+        raise UsageError("all these pictures are results of tinct already; name one to color it")
+    if tell is not None and len(fresh) < len(found):
+        tell(f"{len(found) - len(fresh)} results of earlier runs were left out")
+    return fresh
+
+
+def _was_colored(path: Path) -> bool:
+    """Tell whether a file is a result of tinct, by its name and by the note in it."""
+    if f"{MARK}." not in path.name and not path.stem.endswith(MARK):
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(1 << 17)
+            file.seek(max(0, path.stat().st_size - (1 << 17)))
+            content = head + file.read()
+    except OSError:  # what cannot be read is told when its turn comes
+        return False
+    return all(sign in content for sign in NOTED)
 
 
 def _is_folder(path: Path) -> bool:
@@ -82,13 +121,14 @@ def _unreadable(folder: Path, error: OSError) -> PictureError:
     return PictureError(f"the folder {folder} cannot be read ({why}); check its permissions")
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def _pictures_in(folder: Path, *, tell: Tell | None = None) -> list[Path]:
     """Return the pictures right inside ``folder`` by name, without results of earlier runs."""
     endings = _endings()
     try:
+        files = sorted(folder.iterdir())
         pictures = sorted(
             path
-            for path in folder.iterdir()
+            for path in files
             if path.suffix.lower() in endings
             and not path.name.startswith(".")
             and not path.stem.endswith(MARK)
@@ -97,6 +137,10 @@ def _pictures_in(folder: Path) -> list[Path]:
         )
     except OSError as error:
         raise _unreadable(folder, error) from error
+    unread = Counter(path.suffix.lower() for path in files) if tell is not None else Counter()
+    for ending, remedy in UNREAD.items():
+        if tell is not None and unread[ending] and ending not in endings:
+            tell(f"{folder}: {unread[ending]} {ending} files were left out; {remedy}")
     if not pictures:
         raise UsageError(
             f"the folder {folder} holds no pictures to color; "
@@ -115,7 +159,13 @@ def _endings() -> dict[str, str]:
     }
 
 
-def plan(inputs: Sequence[str], *, output: str | None, file_format: str | None = None) -> list[Job]:
+def plan(
+    inputs: Sequence[str],
+    *,
+    output: str | None,
+    file_format: str | None = None,
+    tell: Tell | None = None,
+) -> list[Job]:
     """Decide which file becomes which, before any work is done.
 
     Args:
@@ -123,15 +173,15 @@ def plan(inputs: Sequence[str], *, output: str | None, file_format: str | None =
         output: a file, a folder (it exists, ends with a slash, or there are several pictures),
             ``-`` for stdout, or None: beside each input as ``<name>.color<ending>``.
         file_format: a format's name, or None: as the output's ending says, else the input's.
+        tell: is told, in sentences, what is left out.
 
     Returns:
-        One job for each picture.
+        One job for each picture; of results that would have one name, the later ones get a number.
 
     Raises:
-        UsageError: two results would have one name, a result would replace an input, or the
-            output does not fit the pictures.
+        UsageError: a result would replace an input, or the output does not fit the pictures.
     """
-    sources = gather(inputs)
+    sources = gather(inputs, tell=tell)
     several = len(sources) > 1 or any(_is_folder(Path(text)) for text in inputs if text != PIPE)
     if output == PIPE or (output is None and sources == [None]):
         if several:
@@ -147,6 +197,7 @@ def plan(inputs: Sequence[str], *, output: str | None, file_format: str | None =
             Job(source, _beside(source, folder=folder, file_format=file_format))
             for source in sources
         ]
+    jobs = _apart(jobs)
     _refuse_collisions(jobs)
     return jobs
 
@@ -162,6 +213,10 @@ def _output_folder(output: str | None, *, several: bool) -> Path | None:
         return None
     if os.path.lexists(path):
         raise UsageError(f"several pictures need a folder, but {path} is a file; give -o FOLDER")
+    if path.suffix.lower() in _endings():
+        raise UsageError(
+            f"several pictures cannot all become {path}; name a folder, as in -o {path.stem}/"
+        )
     return path
 
 
@@ -194,24 +249,32 @@ def _beside(source: Path | None, *, folder: Path | None, file_format: str | None
     return source.with_name(name) if folder is None and source else (folder or Path()) / name
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    """Raise UsageError when a result would replace an input or another result."""
-    inputs = inputs_of(jobs)
-    taken: dict[str, Job] = {}
+def _apart(jobs: Sequence[Job]) -> list[Job]:
+    """Give results of one name numbers: a.color.jpg, a-2.color.jpg."""
+    taken: set[str] = set()
+    apart = []
     for job in jobs:
-        if job.target is None:
-            continue
-        if not inputs.isdisjoint(identities(job.target)):
+        target, number = job.target, 1
+        while target is not None and _real(target) in taken:
+            assert job.target is not None
+            number += 1
+            stem, mark, rest = job.target.name.rpartition(MARK)
+            name = f"{stem}-{number}{mark}{rest}" if mark else f"{number}-{job.target.name}"
+            target = job.target.with_name(name)
+        if target is not None:
+            taken.add(_real(target))
+        apart.append(Job(job.source, target))
+    return apart
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    """Raise UsageError when a result would replace an input."""
+    inputs = inputs_of(jobs)
+    for job in jobs:
+        if job.target is not None and not inputs.isdisjoint(identities(job.target)):
             raise UsageError(
                 f"the result {job.target} would replace an input; give another name with -o"
             )
-        target = _real(job.target)
-        if target in taken:
-            raise UsageError(
-                f"{taken[target].source} and {job.source} would both become {job.target}; "
-                "color them into different folders"
-            )
-        taken[target] = job
 
 
 def _real(path: Path) -> str:

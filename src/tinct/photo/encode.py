@@ -38,7 +38,7 @@ from tinct.photo.metadata import (
     revise_resources,
     revise_xmp,
 )
-from tinct.photo.png_chunks import append_texts
+from tinct.photo.png_chunks import insert_texts
 
 JPEG_QUALITY = 92
 WEBP_QUALITY = 90
@@ -193,7 +193,7 @@ def encode(
     with io.BytesIO(data) if path is None else path.open("r+b") as stream:
         change(stream, blocks.exif, kind)
         if kind == "png":
-            append_texts(stream, metadata.texts, xmp=blocks.xmp)
+            insert_texts(stream, metadata.texts, xmp=blocks.xmp)
         return stream.getvalue() if isinstance(stream, io.BytesIO) else b""
 
 

@@ -17,6 +17,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = "XML:com.adobe.xmp"
 LONGEST_TEXT = 1 << 22  # bytes; longer texts, packed or not, are left out
 ALL_TEXTS = 1 << 24
+BLOCK = 1 << 22  # bytes moved at a time
 MANY = 10_000  # chunks that are looked at
 KEYWORD = 79  # bytes of Latin-1
 PLAIN = (0.43, 0.48)  # file gamma of pictures for ordinary screens: taken for sRGB
@@ -124,30 +125,46 @@ def _either(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def append_texts(stream: BinaryIO, texts: Sequence[tuple[str, str]], *, xmp: bytes | None) -> None:
-    """Write texts before the end of a PNG, as tEXt where they are ASCII and as iTXt elsewhere.
+def insert_texts(stream: BinaryIO, texts: Sequence[tuple[str, str]], *, xmp: bytes | None) -> None:
+    """Write texts before the pixels of a PNG, as tEXt where they are ASCII and as iTXt elsewhere.
 
     Args:
         stream: a complete PNG, open for reading and writing.
         texts: keywords, Latin-1 of up to 79 characters, and texts.
         xmp: a packet, or None.
     """
-    stream.seek(-12, 2)
-    end = stream.read(12)
-    assert end[4:8] == b"IEND", "no PNG, or something behind it"
-    stream.seek(-12, 2)
+    made = []
     for keyword, text in texts:
         name = keyword.encode("latin-1", "replace")[:KEYWORD] or b"Comment"
         if text.isascii() and "\0" not in text:
-            _write(stream, b"tEXt", name + b"\0" + text.encode("ascii"))
+            made.append(_chunk(b"tEXt", name + b"\0" + text.encode("ascii")))
         else:
-            packed = text.replace("\0", " ").encode("utf-8", "replace")
-            _write(stream, b"iTXt", name + b"\0\0\0\0\0" + packed)
+            plain = text.replace("\0", " ").encode("utf-8", "replace")
+            made.append(_chunk(b"iTXt", name + b"\0\0\0\0\0" + plain))
     if xmp is not None:
-        _write(stream, b"iTXt", XMP.encode("ascii") + b"\0\0\0\0\0" + xmp)
-    stream.write(end)
+        made.append(_chunk(b"iTXt", XMP.encode("ascii") + b"\0\0\0\0\0" + xmp))
+    place = len(SIGNATURE)
+    stream.seek(place)
+    while (head := stream.read(8))[4:] != b"IDAT":
+        assert len(head) == 8, "a PNG without pixels"
+        place += int.from_bytes(head[:4], "big") + 12
+        stream.seek(place)
+    _insert(stream, place, b"".join(made))
 
 
-def _write(stream: BinaryIO, kind: bytes, data: bytes) -> None:
-    stream.write(struct.pack(">I", len(data)) + kind + data)
-    stream.write(struct.pack(">I", zlib.crc32(kind + data)))
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _insert(stream: BinaryIO, place: int, data: bytes) -> None:
+    """Move what lies behind a place of a file, from its end on, and write there."""
+    start = stream.seek(0, 2)
+    while start > place:
+        size = min(BLOCK, start - place)
+        start -= size
+        stream.seek(start)
+        block = stream.read(size)
+        stream.seek(start + len(data))
+        stream.write(block)
+    stream.seek(place)
+    stream.write(data)

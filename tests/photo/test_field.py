@@ -1,0 +1,204 @@
+"""Files that people really have: each a kind that once came out wrong, made small here."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin
+
+from made_pictures import ramp
+from tinct import photo
+from tinct.color import lightness_to_gray
+from tinct.errors import PictureError
+from tinct.photo import PictureWarning, encode_photo, open_photo
+
+
+def png(gray: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A gray PNG with chunks before its pixels."""
+    held = io.BytesIO()
+    Image.fromarray(gray).save(held, "PNG")
+    data = held.getvalue()
+    place = data.index(b"IDAT") - 4
+    made = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    return data[:place] + made + data[place:]
+
+
+def tiff(array: np.ndarray, tags: dict[int, Any] | None = None, **more: Any) -> bytes:
+    held = io.BytesIO()
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for name, value in (tags or {}).items():
+        directory[name] = value
+    Image.fromarray(array).save(held, "TIFF", tiffinfo=directory, **more)
+    return held.getvalue()
+
+
+def changed(data: bytes, name: int, *, value: int, kind: int | None = None) -> bytes:
+    """A little-endian TIFF with another value, and perhaps type, of a tag of its first page."""
+    offset = struct.unpack_from("<I", data, 4)[0]
+    block = bytearray(data)
+    for number in range(struct.unpack_from("<H", data, offset)[0]):
+        place = offset + 2 + 12 * number
+        found, held, length = struct.unpack_from("<HHI", data, place)
+        if found == name:
+            struct.pack_into("<HHI", block, place, name, kind or held, length)
+            block[place + 8 : place + 12] = struct.pack("<I", value)
+            return bytes(block)
+    raise AssertionError(name)
+
+
+def recolored(picture: photo.Photo) -> np.ndarray:
+    return np.repeat(picture.gray[..., None], 3, axis=2)
+
+
+# ------------------------------------------------------------------------------- texts in PNG
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "wanted"),
+    [
+        (b"tEXt", "Schlüssel\0Wert".encode("latin-1"), ("Schlüssel", "Wert")),
+        (b"tEXt", "Author\0Jürgen Müller".encode("latin-1"), ("Author", "Jürgen Müller")),
+        (b"tEXt", "Author\0Ælfgifu €".encode(), ("Author", "Ælfgifu €")),
+        (b"zTXt", b"Title\0\0" + zlib.compress("Größe".encode("latin-1")), ("Title", "Größe")),
+        (b"iTXt", b"Title\0\0\0de\0Titel\0" + "Straße 1912 ♥".encode(), ("Title", "Straße 1912 ♥")),
+        (b"iTXt", b"Title\0\1\0\0\0" + zlib.compress("夏".encode()), ("Title", "夏")),
+    ],
+)
+def test_texts_in_any_encoding_are_kept(kind: bytes, body: bytes, wanted: tuple[str, str]) -> None:
+    opened = open_photo(png(ramp(20, 30), (kind, body)))
+    assert opened.metadata.texts == (wanted,)
+    data = encode_photo(recolored(opened), opened, format="png")
+    assert open_photo(data).metadata.texts == (wanted,)
+    with Image.open(
+        io.BytesIO(data)
+    ) as image:  # Pillow reads Latin-1 and UTF-8 as the standard says
+        image.load()
+        assert image.text[wanted[0]] == wanted[1]
+
+
+def test_damaged_texts_are_left_out() -> None:
+    bad = [
+        (b"zTXt", b"A\0\0no zlib"),
+        (b"iTXt", b"A\0\1"),
+        (b"tEXt", b"no separator"),
+        (b"zTXt", b"Bomb\0\0" + zlib.compress(bytes(50_000_000))),
+    ]
+    opened = open_photo(png(ramp(20, 30), *bad, (b"tEXt", b"B\0kept")))
+    assert opened.metadata.texts == (("B", "kept"),)
+
+
+def test_xmp_of_a_png_stands_where_the_standard_says(tmp_path: Path) -> None:
+    opened = open_photo(png(ramp(20, 30)))
+    note = photo.Note(software="tinct 1", model="photo")
+    photo.save_photo(recolored(opened), opened, tmp_path / "out.png", note=note)
+    data = (tmp_path / "out.png").read_bytes()
+    assert b"iTXtXML:com.adobe.xmp\0\0\0\0\0<?xpacket" in data
+    with Image.open(tmp_path / "out.png") as image:
+        image.load()
+        assert "tinct 1" in image.text["XML:com.adobe.xmp"]
+
+
+# ------------------------------------------------------------------------------------- gamma
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.5556, 2.0])
+def test_gamma_is_read_as_the_standard_says(gamma: float) -> None:
+    """W3C PNG, 13.13: the sample to the power of 1 / gamma is linear light."""
+    gray = ramp(16, 256)
+    opened = open_photo(png(gray, (b"gAMA", struct.pack(">I", round(gamma * 100_000)))))
+    light = (gray / 255) ** (1 / gamma)
+    cube = np.where(light > (6 / 29) ** 3, np.cbrt(light), light / (3 * (6 / 29) ** 2) + 4 / 29)
+    wanted = lightness_to_gray(116 * cube - 16) * 255
+    assert np.abs(opened.gray - wanted).max() <= 0.51
+
+
+@pytest.mark.parametrize("chunks", [[], [(b"sRGB", b"\0")], [(b"gAMA", struct.pack(">I", 45455))]])
+def test_ordinary_pictures_are_read_as_they_are(chunks: list[tuple[bytes, bytes]]) -> None:
+    gray = ramp(16, 256)
+    more = (
+        [*chunks, (b"gAMA", struct.pack(">I", 100_000))]
+        if chunks[:1] == [(b"sRGB", b"\0")]
+        else chunks
+    )
+    np.testing.assert_array_equal(open_photo(png(gray, *more)).gray, gray)
+
+
+# -------------------------------------------------------------------------------------- TIFF
+
+
+def test_an_unspecified_channel_is_no_transparency() -> None:
+    both = np.dstack([ramp(30, 40), np.zeros((30, 40), np.uint8)])
+    data = tiff(both)
+    with pytest.warns(PictureWarning, match="no transparency"):
+        opened = open_photo(changed(data, 338, value=0))
+    assert opened.alpha is None
+    np.testing.assert_array_equal(opened.gray, both[..., 0])
+    assert open_photo(data).alpha is not None  # Pillow says it is alpha
+
+
+def test_a_thumbnail_before_the_picture_is_passed_over() -> None:
+    small, large = Image.fromarray(ramp(12, 16)), Image.fromarray(ramp(60, 80))
+    held = io.BytesIO()
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory[254] = 1
+    small.save(held, "TIFF", tiffinfo=directory, save_all=True, append_images=[large])
+    data = held.getvalue()
+    first = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, first)[0]
+    second = struct.unpack_from("<I", data, first + 2 + 12 * count)[0]
+    if struct.unpack_from("<H", data, second + 2)[0] == 254:  # Pillow marks every page alike
+        block = bytearray(data)
+        struct.pack_into("<I", block, second + 2 + 8, 0)
+        data = bytes(block)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened = open_photo(data)
+    assert opened.gray.shape == (60, 80)
+    assert open_photo(data, page=0).gray.shape == (12, 16)  # who asks for it gets it
+
+
+def test_orientation_stored_as_a_byte() -> None:
+    gray = ramp(20, 30)
+    turned = changed(tiff(gray, {274: 3}), 274, value=6, kind=1)
+    np.testing.assert_array_equal(open_photo(turned).gray, np.rot90(gray, -1))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        (258, 12, "12 bits packed"),
+        (259, 6, "old-style JPEG inside"),
+        (259, 50002, "JPEG XL inside"),
+        (259, 34712, "JPEG 2000 inside"),
+        (262, 32803, "a camera's raw data"),
+    ],
+)
+def test_kinds_that_are_not_read_are_named(name: int, value: int, what: str) -> None:
+    data = changed(tiff(ramp(20, 30)), name, value=value)
+    with pytest.raises(PictureError, match=rf"not read yet \({what}.*convert it"):
+        open_photo(data)
+
+
+# ------------------------------------------------------------------------------- without tones
+
+
+def test_a_photograph_of_one_bit_is_told(tmp_path: Path) -> None:
+    from tinct import Colorizer
+    from tiny_models import make_bundle
+
+    rng = np.random.default_rng(0)
+    dots = Image.fromarray(rng.random((64, 64)) < 0.5)
+    dots.save(tmp_path / "dots.tif", compression="group4")
+    colorizer = Colorizer(make_bundle(tmp_path / "tiny").path)
+    with pytest.warns(PictureWarning, match="1 bit"):
+        colorizer(tmp_path / "dots.tif")
