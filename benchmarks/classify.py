@@ -1,6 +1,6 @@
 """Count how often photographs and line drawings are told apart.
 
-``python -m benchmarks.kinds --photos FOLDER --drawings FOLDER --drawn FOLDER [--worse]`` prints a
+``python -m benchmarks.classify --photos FOLDER --drawings FOLDER --drawn FOLDER [--worse]`` prints a
 line of JSON for each folder. The pictures in ``--drawn`` are in color and become drawings (XDoG).
 ``--worse`` puts everything through what scans and age do: paper tone, pale ink, uneven light,
 noise, margins, other sizes, JPEG; the same picture is always treated in the same way.
@@ -31,7 +31,7 @@ Gray = NDArray[np.uint8]
 
 def main() -> int:
     """Count for every folder."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kinds", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.classify", description=__doc__)
     for name in ("photos", "drawings", "drawn"):
         parser.add_argument(f"--{name}", action="append", default=[], metavar="FOLDER")
     parser.add_argument("--worse", action="store_true")

@@ -30,7 +30,7 @@ from tinct.bundle import Bundle, find_bundle, verify
 from tinct.coloring import chroma, painting, palette, propagation
 from tinct.coloring.palette import Palette
 from tinct.drawing import flats
-from tinct.drawing.transparency import lay_on_paper
+from tinct.drawing.transparency import lay_on_paper, visible
 from tinct.engine import Engine, Prediction
 from tinct.errors import UsageError
 from tinct.hints import Hint, rasterize
@@ -273,7 +273,7 @@ class Front(ABC):
             DeviceError: the device ran out of memory.
             ModelError: the model failed.
         """
-        chosen = self.choose(picture.gray)
+        chosen = self.choose(visible(picture))
         if picture.metadata.bits == 1 and chosen.bundle.manifest.task == "photo":
             warnings.warn(ONE_BIT, PictureWarning, stacklevel=2)
         return Colored(

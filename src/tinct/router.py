@@ -15,6 +15,10 @@ from tinct.drawing.classify import tell_kind
 from tinct.photo import PictureWarning
 from tinct.settings import AUTO, Wanted
 
+CLOSE = (
+    "The picture could be a photograph or a drawing: the model for photographs colors it, which "
+    "keeps its lightness. Pass the model lineart (--model lineart) to paint it."
+)
 NO_DRAWER = (
     "The picture looks like a line drawing, but no line-art model is installed: the photo model "
     "colors it. Pass a bundle's folder as the model (--model FOLDER)."
@@ -69,13 +73,16 @@ class Router(Front):
             gray: uint8 or uint16 (H, W), sRGB-encoded.
 
         Warns:
-            PictureWarning: the picture looks like a line drawing, and no model for those is
-                installed.
+            PictureWarning: the choice is close; or the picture looks like a line drawing, and no
+                model for those is installed.
 
         Raises:
             ModelError: the model for line art is damaged.
         """
-        if tell_kind(gray).kind == "photo":
+        verdict = tell_kind(gray)
+        if verdict.close:
+            warnings.warn(CLOSE, PictureWarning, stacklevel=3)
+        if verdict.kind == "photo":
             return self.photo
         drawer = self.lineart
         if drawer is None:

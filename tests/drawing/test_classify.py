@@ -15,7 +15,7 @@ from scipy import ndimage, stats
 
 from made_pictures import line_drawing
 from tinct.drawing import classify
-from tinct.drawing.classify import tell_kind
+from tinct.drawing.classify import leveled, reduce, tell_kind, without_margins
 from tinct.drawing.morphology import close_lines
 
 PHOTOGRAPHS = ("astronaut", "camera", "chelsea", "coffee", "motorcycle_left", "moon", "brick")
@@ -108,3 +108,42 @@ def test_a_large_picture_is_looked_at_small() -> None:
     means = gray[: small.shape[0] * factor, : small.shape[1] * factor].astype(float)
     means = means.reshape(small.shape[0], factor, small.shape[1], factor).mean((1, 3)) / 255
     assert np.abs(small - means).mean() < 0.01
+
+
+# ------------------------------------------------------------- on pages, in poor light, cut out
+
+
+@pytest.mark.parametrize("share", [2, 3])
+@pytest.mark.parametrize("tone", [255, 236, 12])
+def test_a_photograph_on_a_page_is_one(share: int, tone: int) -> None:
+    from skimage import data, transform
+
+    picture = (transform.resize(data.camera(), (200, 200)) * 255).astype(np.uint8)
+    page = np.full((200 * share, 200 * share), tone, np.uint8)
+    page[60:260, 90:290] = picture
+    assert tell_kind(page).kind == "photo"
+
+
+@pytest.mark.parametrize("darkest", [0.6, 0.4])
+def test_a_drawing_in_uneven_light_is_one(darkest: float) -> None:
+    drawing = line_drawing(320).astype(np.float64)
+    fall = np.linspace(1, darkest, 320)
+    for light in (fall[None, :], fall[:, None] * np.ones(320), np.minimum.outer(fall, fall)):
+        assert tell_kind((drawing * light).astype(np.uint8)).kind == "lineart"
+
+
+def test_leveling_leaves_photographs_alone() -> None:
+    from skimage import data
+
+    plane = reduce(data.camera())
+    assert leveled(plane) is plane
+    assert without_margins(plane) is not None
+
+
+def test_margins_of_any_tone_are_cut_off() -> None:
+    rng = np.random.default_rng(0)
+    inside = rng.random((80, 90)).astype(np.float32)
+    for tone in (0.0, 0.5, 1.0):
+        page = np.full((200, 240), tone, np.float32)
+        page[30:110, 100:190] = inside
+        np.testing.assert_array_equal(without_margins(page), inside)

@@ -8,7 +8,8 @@ import skimage.data
 from PIL import Image
 
 from made_pictures import line_drawing
-from tinct.drawing.transparency import lay_on_paper, on_white
+from tinct import photo
+from tinct.drawing.transparency import body, lay_on_paper, on_white, visible
 from tinct.photo import Photo, from_array
 
 
@@ -60,3 +61,19 @@ def test_nothing_or_all_is_opaque(opacity: int) -> None:
 def test_without_alpha() -> None:
     picture = from_array(line_drawing(100))
     assert lay_on_paper(picture) is picture
+
+
+def test_a_cut_out_photograph_keeps_its_transparency() -> None:
+    """A dark blob on clear ground is no ink, though it covers little and is dark."""
+    rng = np.random.default_rng(0)
+    gray = rng.integers(20, 120, (200, 200), np.uint8)
+    rows, columns = np.mgrid[:200, :200]
+    alpha = np.where((rows - 100) ** 2 + (columns - 90) ** 2 < 60**2, 255, 0).astype(np.uint8)
+    picture = photo.from_array(np.dstack([gray, alpha]))
+    kept = lay_on_paper(picture)
+    assert kept.alpha is not None
+    assert body(alpha) > 0.8
+    seen = visible(picture)
+    np.testing.assert_array_equal(seen[alpha > 0], gray[alpha > 0])
+    assert set(seen[alpha == 0].tolist()) == {int(np.median(gray[alpha > 0]))}
+    assert visible(photo.from_array(gray)) is not None

@@ -3,8 +3,13 @@
 A drawing is thin dark lines on light, even paper. So its tones are few, nearly all of it is paper
 once the lines are closed, little of it is much darker than what surrounds it, and its tones lean to
 the light side. Seven such figures are weighed by logistic regression; three of them rule out
-drawings by themselves. How the weights were found and how often they are right is told in
-docs/experiments.md.
+drawings by themselves. Before, margins of one tone are cut off, so that a photograph on a page is
+judged by itself, and where all that is not ink is one smooth tone, as paper is by lamplight or
+under a telephone, that is leveled. How the weights were found and how often they are right is told
+in docs/experiments.md.
+
+Where the choice is close, a picture counts as a photograph: a model for photographs cannot damage
+lightness.
 
 White lines on black count as a photograph: models for line art expect dark lines, and a night sky
 looks the same.
@@ -33,6 +38,17 @@ ALIKE = 0.12  # tones that differ by less are of the same paper
 LEAST_INK = 5e-4  # share of the picture; with less nothing is drawn
 LEAST_PAPER = 0.5  # darker is no paper
 MOST_SKEWNESS = -0.2  # tones that lean to the dark side, or to none
+CLOSE = 0.6  # less likely drawings are left to the model for photographs
+INSIDE = 0.1  # what is a drawing with its margins must be this likely one without
+
+MARGIN = 0.06  # what differs by less from the tone of the border belongs to the margin
+CONTENT = 0.01  # share of a row or column that differs where the picture begins
+LEAST_SIDE = 48  # pixels of the small picture that are left without margins, at least
+
+LIGHT = 0.6  # the lightest of paper, at least
+UNEVEN = 0.9  # darkest over lightest paper, at most: more even paper is not leveled
+SMOOTH = 0.97  # share of the paper that the smooth tone must explain
+LEVELED = 0.97  # tone of leveled paper
 
 
 @dataclass(frozen=True)
@@ -77,10 +93,12 @@ class Verdict:
     Attributes:
         kind: ``photo`` or ``lineart``.
         confidence: 0.5 (as good as a guess) to 1.
+        close: whether it could as well be the other kind; then it counts as a photograph.
     """
 
     kind: Kind
     confidence: float
+    close: bool = False
 
 
 def tell_kind(gray: NDArray[Any]) -> Verdict:
@@ -89,12 +107,76 @@ def tell_kind(gray: NDArray[Any]) -> Verdict:
     Args:
         gray: uint8 or uint16 (H, W), sRGB-encoded.
     """
-    found = measure(reduce(gray))
+    plane = reduce(gray)
+    likely = _likely(leveled(plane))
+    if likely > 1 - CLOSE:
+        part = without_margins(plane)
+        if part.shape != plane.shape and _likely(leveled(part)) < INSIDE:
+            return Verdict("photo", likely)  # one on a page
+    if likely > CLOSE:
+        return Verdict("lineart", likely)
+    return Verdict("photo", max(likely, 1 - likely), close=likely > 1 - CLOSE)
+
+
+def _likely(plane: Floats) -> float:
+    """Return how likely a small picture is a drawing, 0..1."""
+    found = measure(plane)
     if found.ink < LEAST_INK or found.paper < LEAST_PAPER or found.skewness > MOST_SKEWNESS:
-        return Verdict("photo", 1.0)
+        return 0.0
     score = START + sum(getattr(WEIGHTS, name) * value for name, value in vars(found).items())
-    likely = 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
-    return Verdict("lineart", likely) if likely > 0.5 else Verdict("photo", 1 - likely)
+    return 1 / (1 + math.exp(-min(max(score, -30.0), 30.0)))
+
+
+def without_margins(plane: Floats) -> Floats:
+    """Cut margins of one tone off: a scanner's lid, an album's page, the desk below.
+
+    Args:
+        plane: float32 (H, W), 0..1.
+
+    Returns:
+        The part between the first and the last rows and columns that differ from the border; all of
+        it where there is no such margin, or little between.
+    """
+    border = np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
+    other = np.abs(plane - np.median(border)) > MARGIN
+    rows = np.flatnonzero(other.mean(axis=1) > CONTENT)
+    columns = np.flatnonzero(other.mean(axis=0) > CONTENT)
+    if not rows.size or not columns.size:
+        return plane
+    part = plane[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    kept: Floats = part if min(part.shape) >= min(LEAST_SIDE, *plane.shape) else plane
+    return kept
+
+
+def leveled(plane: Floats) -> Floats:
+    """Even out light that falls unevenly on paper; anything else stays as it is.
+
+    The tone of the paper (lines closed) is described by a quadratic surface, dark places counting
+    little. Where it is uneven, and describes nearly all of the picture, it is divided out.
+
+    Args:
+        plane: float32 (H, W), 0..1.
+    """
+    height, width = plane.shape
+    if min(height, width) < 3:
+        return plane
+    closed = close_lines(plane, max(2, round(min(height, width) / CLOSING)))
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
+    some, tones = terms[::7], closed.reshape(-1)[::7].astype(np.float64)
+    weights = np.ones_like(tones)
+    for _ in range(4):
+        factors = np.linalg.lstsq(some * weights[:, None], tones * weights, rcond=None)[0]
+        weights = np.where(tones - some @ factors < -0.05, 0.05, 1.0)
+    surface = (terms @ factors).reshape(height, width)
+    low, high = float(surface.min()), float(surface.max())
+    if low < 0.1 or high < LIGHT or low > UNEVEN * high:
+        return plane
+    if float((closed > (1 - ALIKE) * surface).mean()) < SMOOTH:
+        return plane
+    even = plane / surface
+    lifted: Floats = np.clip(even * (LEVELED / np.quantile(even, 0.95)), 0, 1).astype(np.float32)
+    return lifted
 
 
 def reduce(gray: NDArray[Any]) -> Floats:

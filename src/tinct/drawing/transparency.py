@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct.drawing.classify import tell_kind
+from tinct.drawing.classify import CLOSING, reduce, tell_kind
+from tinct.drawing.morphology import close_lines
 from tinct.photo import Photo
 
 MOST_INK = 0.5  # share of the picture that is opaque, at most
 LIGHTEST_INK = 0.75  # mean tone of what is opaque, at most: paper would be lighter
+MOST_BODY = 0.3  # share of what is opaque that is no line, at most
 
 
 def on_white(gray: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
@@ -32,6 +34,31 @@ def on_white(gray: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     share = alpha.astype(wide)
     mixed = gray * share + most * (most - share)
     return np.asarray((mixed + most // 2) // most, dtype=gray.dtype)
+
+
+def body(alpha: NDArray[Any]) -> float:
+    """Return the share of what is opaque that is no line: of a cut-out, most; of ink, little.
+
+    Args:
+        alpha: uint8 or uint16 (H, W), 0 clear.
+    """
+    opaque = reduce(alpha)
+    closed = close_lines(1 - opaque, max(2, round(min(opaque.shape) / CLOSING)))
+    return float((closed < 0.5).sum() / max(1, (opaque > 0.5).sum()))
+
+
+def visible(picture: Photo) -> NDArray[Any]:
+    """Return the gray codes with what is clear in the middle tone of what is not.
+
+    What lies under clear pixels tells nothing of the picture.
+    """
+    if (
+        picture.alpha is None
+        or not (seen := picture.alpha > np.iinfo(picture.alpha.dtype).max // 2).any()
+    ):
+        return picture.gray
+    middle = np.median(picture.gray[seen]).astype(picture.gray.dtype)
+    return np.where(seen, picture.gray, middle)
 
 
 def lay_on_paper(picture: Photo) -> Photo:
@@ -51,6 +78,8 @@ def lay_on_paper(picture: Photo) -> Photo:
         return picture
     weighed = (picture.gray.astype(np.float32) * picture.alpha).mean(dtype=np.float64)
     if float(weighed) / most**2 / share > LIGHTEST_INK:
+        return picture
+    if body(picture.alpha) > MOST_BODY:
         return picture
     shown = on_white(picture.gray, picture.alpha)
     if tell_kind(shown).kind != "lineart":
