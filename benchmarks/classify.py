@@ -1,7 +1,7 @@
 """Count how often photographs and line drawings are told apart.
 
-``python -m benchmarks.classify --photos FOLDER --drawings FOLDER --drawn FOLDER [--worse]`` prints a
-line of JSON for each folder. The pictures in ``--drawn`` are in color and become drawings (XDoG).
+``python -m benchmarks.classify --photos FOLDER --drawings FOLDER --drawn FOLDER [--worse]`` prints
+a line of JSON for each folder. The pictures in ``--drawn`` are in color and become drawings (XDoG).
 ``--worse`` puts everything through what scans and age do: paper tone, pale ink, uneven light,
 noise, margins, other sizes, JPEG; the same picture is always treated in the same way.
 """
