@@ -166,7 +166,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_no_path_leaves_the_computer(tmp_path: Path, tiny: Bundle) -> None:
-    rgb = np.full((4, 4, 3), 90, np.uint8)
+    rgb = np.full((4, 4, 3), (90, 120, 40), np.uint8)
     picture = tmp_path / "secret.png"
     from PIL import Image
 

@@ -421,6 +421,7 @@ class Colorizer(Front):
             multiple_of=manifest.multiple_of,
             max_long=max(manifest.max_long, size),
             edge=edge,
+            unfade=manifest.task == "photo",
             threads=self.threads,
         )
         found = self.engine.run(fitted.lightness, None, bins=bins)

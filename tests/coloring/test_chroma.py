@@ -281,3 +281,29 @@ def test_small_and_deep_pictures_are_calculated() -> None:
     assert isinstance(lab_render.choose(256, ab, pixels=10**7), lab_render.Tabled)
     assert isinstance(lab_render.choose(256, ab, pixels=10_000), lab_render.Exact)
     assert isinstance(lab_render.choose(65536, ab, pixels=10**9), lab_render.Exact)
+
+
+@pytest.mark.parametrize(("contrast", "offset"), [(0.2, 0.1), (0.12, 0.45), (0.2, 0.75)])
+def test_a_faded_print_is_seen_as_a_fresh_one(contrast: float, offset: float) -> None:
+    rng = np.random.default_rng(0)
+    fresh = rng.beta(2, 2, (60, 80)).astype(np.float32)
+    low, high = np.quantile(fresh, (0.01, 0.99))
+    wanted = np.clip(0.03 + 0.94 * (fresh - low) / (high - low), 0, 1)
+    seen = chroma.unfaded((fresh * contrast + offset).astype(np.float32))
+    np.testing.assert_allclose(seen, wanted, atol=1e-4)
+    np.testing.assert_array_equal(chroma.unfaded(fresh), fresh)
+
+
+def test_flat_pictures_are_not_spread() -> None:
+    rng = np.random.default_rng(0)
+    flat = (0.5 + rng.normal(0, 0.004, (50, 50))).astype(np.float32)
+    np.testing.assert_array_equal(chroma.unfaded(flat), flat)
+
+
+def test_spreading_sets_in_gradually() -> None:
+    ramp_codes = np.linspace(0, 1, 5000, dtype=np.float32)[None]
+    reached = [
+        float(np.ptp(chroma.unfaded(0.3 + ramp_codes * share)))
+        for share in np.linspace(0.25, 0.37, 15)
+    ]
+    assert max(abs(np.diff(reached))) < 0.12  # no jump

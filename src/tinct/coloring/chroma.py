@@ -23,6 +23,13 @@ from tinct.resample import Floats, Work, bicubic, resample_rows, spread
 Gray = NDArray[np.uint8] | NDArray[np.uint16]
 Edge = Literal["auto", "pad", "resize"]
 
+FAINT = 0.25
+"""Range of sRGB codes of a faded print; at this range and below a model sees it spread."""
+FRESH = 0.34
+"""From this range on a picture is seen as it is; in between partly."""
+FLAT = 0.03
+"""Fainter pictures show nothing but noise, and are left as they are."""
+
 MOST_STRETCH = 1 / 6  # of a side; more than that is padded instead
 
 
@@ -102,6 +109,7 @@ def fit(
     multiple_of: int = 1,
     max_long: int,
     edge: Edge = "auto",
+    unfade: bool = False,
     threads: int | None = None,
 ) -> Fitted:
     """Resample a picture to a model's size, with antialiasing, and give its lightness.
@@ -114,6 +122,7 @@ def fit(
         multiple_of: both sides are multiples of this.
         max_long: the largest long side.
         edge: how a multiple is reached; padding mirrors the picture.
+        unfade: spread the tones of a faint picture over the whole range, as :func:`unfaded` does.
         threads: None means one for each core.
 
     Returns:
@@ -126,9 +135,33 @@ def fit(
     small = resample_rows(gray, bicubic(shape.height, height), threads=threads)
     small = resample_rows(small.T, bicubic(shape.width, width), threads=threads).T
     codes = np.clip(small / np.float32(np.iinfo(gray.dtype).max), 0, 1)
+    if unfade:
+        codes = unfaded(codes)
     lightness = color.gray_to_lightness(codes).astype(np.float32)
     lightness = np.pad(lightness, ((0, shape.bottom), (0, shape.right)), mode="symmetric")
     return Fitted(np.ascontiguousarray(lightness)[None, None], shape)
+
+
+def unfaded(codes: Floats) -> Floats:
+    """Spread the tones of a faded print, so that a model sees it as it was when it was new.
+
+    Only what a model sees is spread, never the picture's own lightness.
+
+    Args:
+        codes: float32 (H, W), sRGB 0..1.
+
+    Returns:
+        The same shape: the darkest and the lightest hundredth become 0.03 and 0.97 where the range
+        is :data:`FAINT` or less; pictures of ordinary contrast, and flat ones, as they are.
+    """
+    low, high = (float(value) for value in np.quantile(codes, (0.01, 0.99)))
+    span = high - low
+    if not FLAT < span < FRESH:
+        return codes
+    share = min(1.0, (FRESH - span) / (FRESH - FAINT))
+    spread_out = np.clip(0.03 + 0.94 * (codes - low) / span, 0, 1)
+    mixed: Floats = (codes + share * (spread_out - codes)).astype(np.float32)
+    return mixed
 
 
 def compose(
