@@ -360,3 +360,13 @@ def test_odd_file_names_survive_json(capsys: Captured) -> None:
     out = capsys.readouterr().out
     assert out.isascii()
     assert json.loads(out) == {"input": "\udce9t\u00e9.jpg"}
+
+
+def test_names_that_begin_with_a_dash(
+    gray_jpeg: Path, chosen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(gray_jpeg.parent)
+    gray_jpeg.rename(gray_jpeg.with_name("-dash.jpg"))
+    assert cli.main([*chosen, "--", "-dash.jpg"]) == 0
+    assert Path("-dash.color.jpg").is_file()
+    assert cli.main(["--"]) == 2

@@ -90,6 +90,12 @@ def _run(words: list[str]) -> int:
     if words[0] in ("--version", "-V"):
         terminal.write(f"tinct {__version__}")
         return 0
+    if "--" in words:  # what follows are names, even those that begin with a dash
+        place = words.index("--")
+        names = [f"./{word}" if word[:1] == "-" < word else word for word in words[place + 1 :]]
+        words = [*words[:place], *names]
+        if not words:
+            raise UsageError("name a picture after --")
     command = words[0]
     if command in COMMANDS:
         words = words[1:]
