@@ -44,12 +44,12 @@ def main() -> int:
     source = find_drawings(given.folder, limit=given.limit, draw=standard_drawer)
     found: dict[str, list[float]] = {}
     for path in source.files:
-        subject = source.open(path)
-        hints = random_hints(subject, count=given.hints, seed=0)
-        ours = np.asarray(colorizer(subject.gray, hints=hints))
-        lines, regions = thin_dark(subject.gray), find_regions(subject.gray)
-        inside = ~near_lines(subject.gray)
-        for name, picture in (("ours", ours), ("truth", subject.truth)):
+        pair = source.open(path)
+        hints = random_hints(pair, count=given.hints, seed=0)
+        ours = np.asarray(colorizer(pair.gray, hints=hints))
+        lines, regions = thin_dark(pair.gray), find_regions(pair.gray)
+        inside = ~near_lines(pair.gray)
+        for name, picture in (("ours", ours), ("truth", pair.truth)):
             score = line_f1(lines, thin_dark(gray_of(picture)))
             found.setdefault(f"line F1, {name}", []).append(score)
             step = chroma_step(picture, regions, inside)

@@ -14,7 +14,7 @@ import sys
 from tinct import Colorizer
 from tinct.coloring import chroma
 from tinct.measure import evaluate
-from tinct.measure.dataset import Rgb, Subject
+from tinct.measure.dataset import Pair, Rgb
 from tinct.settings import QUALITIES
 
 KEYS = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
@@ -34,13 +34,13 @@ def main() -> int:
     for quality, edge, mirror in itertools.product(qualities, EDGES, (False, True)):
 
         def painter(
-            subject: Subject,
+            pair: Pair,
             quality: str = quality,
             edge: chroma.Edge = edge,
             mirror: bool = mirror,
         ) -> Rgb:
-            found = colorizer.propose(subject.gray, quality=quality, edge=edge, mirror=mirror)
-            return colorizer.render(subject.gray, proposal=found)
+            found = colorizer.propose(pair.gray, quality=quality, edge=edge, mirror=mirror)
+            return colorizer.render(pair.gray, proposal=found)
 
         name = f"{quality}, {edge}{', mirrored' if mirror else ''}"
         results = evaluate.score(chosen.folder, painter=painter, system=name, limit=chosen.limit)

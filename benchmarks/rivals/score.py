@@ -18,7 +18,7 @@ from rich.console import Console
 
 from tinct.errors import PictureError, TinctError, UsageError
 from tinct.measure import evaluate
-from tinct.measure.dataset import Rgb, Subject, list_pictures, open_rgb, open_subject
+from tinct.measure.dataset import Pair, Rgb, list_pictures, open_pair, open_rgb
 from tinct.measure.results import LearnedMetric, PictureScore, Results, pool
 
 NOT_OURS = ("seconds", "peak_mb")
@@ -38,7 +38,7 @@ def write_grays(truths: Path, grays: Path) -> int:
     grays.mkdir(parents=True, exist_ok=True)
     files = list_pictures(truths)
     for path in files:
-        Image.fromarray(open_subject(path).gray).save(grays / f"{path.stem}.png")
+        Image.fromarray(open_pair(path).gray).save(grays / f"{path.stem}.png")
     return len(files)
 
 
@@ -70,20 +70,20 @@ def score(
         known[path.stem] = path
     resized: set[str] = set()
 
-    def painter(subject: Subject) -> Rgb:
-        path = known.get(subject.path.stem)
+    def painter(pair: Pair) -> Rgb:
+        path = known.get(pair.path.stem)
         if path is None:
-            raise PictureError(f"{outputs.name} holds no output for {subject.name}; make it.")
+            raise PictureError(f"{outputs.name} holds no output for {pair.name}; make it.")
         rgb = open_rgb(path)
-        if rgb.shape == subject.truth.shape:
+        if rgb.shape == pair.truth.shape:
             return rgb
         if not resize:
             raise PictureError(
                 f"{path.name} is {rgb.shape[1]} x {rgb.shape[0]}, not "
-                f"{subject.truth.shape[1]} x {subject.truth.shape[0]}; --resize allows that."
+                f"{pair.truth.shape[1]} x {pair.truth.shape[0]}; --resize allows that."
             )
-        resized.add(subject.name)
-        height, width = subject.gray.shape
+        resized.add(pair.name)
+        height, width = pair.gray.shape
         image = Image.fromarray(np.ascontiguousarray(rgb))
         return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 

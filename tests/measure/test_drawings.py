@@ -73,10 +73,10 @@ def test_the_sketch_is_the_input_whatever_its_kind_and_size(folder: Path) -> Non
         (folder / "color" / f"work{seed}.png").unlink()
     source = drawings.find_drawings(folder, draw=never)
     for seed, path in enumerate(source.files):
-        subject = source.open(path)
-        np.testing.assert_array_equal(subject.truth, picture(seed))
+        pair = source.open(path)
+        np.testing.assert_array_equal(pair.truth, picture(seed))
         if seed != 1:
-            np.testing.assert_array_equal(subject.gray, drawn(picture(seed)))
+            np.testing.assert_array_equal(pair.gray, drawn(picture(seed)))
     resized = source.open(source.files[1]).gray
     sketch = Image.open(folder / "sketch" / "work1.webp").convert("L")
     expected = np.asarray(sketch).astype(np.float32)
@@ -96,10 +96,10 @@ def test_missing_sketches_are_drawn_and_counted(folder: Path) -> None:
         return 100 - lightness
 
     source = drawings.find_drawings(folder, draw=lambda: invert)
-    subject = source.open(source.files[3])
+    pair = source.open(source.files[3])
     lightness = rgb2lab(picture(3))[..., 0]
     np.testing.assert_allclose(asked[0], lightness, atol=0.05)
-    found = rgb2lab(np.repeat(subject.gray[..., None], 3, -1))[..., 0]
+    found = rgb2lab(np.repeat(pair.gray[..., None], 3, -1))[..., 0]
     np.testing.assert_allclose(found, 100 - lightness, atol=0.3)
     assert source.open(source.files[0]).gray.min() == 0
     assert len(asked) == 1
@@ -133,14 +133,14 @@ def test_a_line_art_model_on_color_and_sketch(folder: Path, art: Bundle) -> None
         assert first.rows[row]["lightness_shift"] == pytest.approx(shift, abs=0.3)
     off = (truth[..., 1:] - paper[..., 1:]) ** 2
     assert first.rows["gray"]["ab_rmse"] == pytest.approx(np.sqrt(off.mean()), abs=0.05)
-    subject = drawings.open_drawing(
+    pair = drawings.open_drawing(
         folder / "color" / "work0.png", sketch=folder / "sketch" / "work0.png", draw=None
     )
-    mean = rgb2lab(dataset.mean_color(subject))
+    mean = rgb2lab(dataset.mean_color(pair))
     mid = np.abs(mean[..., 0] - 50) < 40
     if mid.any():
         np.testing.assert_allclose(mean[mid][:, 1:].mean(0), truth[..., 1:].mean((0, 1)), atol=2)
-    assert {sample.kind for sample in results.samples} == {"best", "median", "worst"}
+    assert {pair.kind for pair in results.samples} == {"best", "median", "worst"}
 
 
 def test_a_line_art_model_on_plain_pictures(folder: Path, art: Bundle) -> None:
@@ -188,9 +188,9 @@ def test_hints_tell_a_line_art_model_the_true_lightness(tmp_path: Path, folder: 
         seen.append(hint) or run(lightness, hint, **more)
     )
     source = drawings.find_drawings(folder, limit=1, draw=never)
-    subject = source.open(source.files[0])
-    points = dataset.random_hints(subject, count=1, seed=0)
-    colorizer(subject.gray, hints=points)
+    pair = source.open(source.files[0])
+    points = dataset.random_hints(pair, count=1, seed=0)
+    colorizer(pair.gray, hints=points)
     (seen,) = [planes for planes in seen if planes is not None]
     where = seen[0, 3] > 0
     np.testing.assert_allclose(seen[0, :3, where], [points[0].lab] * where.sum(), atol=1e-4)
@@ -221,9 +221,9 @@ def test_without_the_training_part_only_sketches_can_be_taken(folder: Path, art:
 def test_other_programs_measure_drawings_too(folder: Path) -> None:
     seen = []
 
-    def painter(subject: dataset.Subject) -> np.ndarray:
-        seen.append(subject.gray)
-        return subject.truth
+    def painter(pair: dataset.Pair) -> np.ndarray:
+        seen.append(pair.gray)
+        return pair.truth
 
     results = evaluate.score(
         folder,
@@ -231,10 +231,10 @@ def test_other_programs_measure_drawings_too(folder: Path) -> None:
         system="truth",
         task="lineart",
         draw=standard_drawer,
-        remarks=["Told."],
+        remarks=["HintProtocol."],
     )
     assert results.rows["ours"]["ciede2000"] == 0
-    assert results.protocol[-1] == "Told."
+    assert results.protocol[-1] == "HintProtocol."
     np.testing.assert_array_equal(seen[0], drawn(picture(0)))
 
 

@@ -94,9 +94,9 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def _half(subject: dataset.Subject) -> np.ndarray:
+def _half(pair: dataset.Pair) -> np.ndarray:
     """Color with half of the truth's chroma."""
-    lab = color.rgb_to_lab(subject.truth / 255.0)
+    lab = color.rgb_to_lab(pair.truth / 255.0)
     lab[..., 1:] /= 2
     return np.rint(np.clip(color.lab_to_rgb(lab), 0, 1) * 255).astype(np.uint8)
 
@@ -152,7 +152,7 @@ def test_figures_of_a_picture_match_scikit_image(folder: Path) -> None:
 
 
 def test_the_truth_itself_scores_perfectly_and_stays_finite(folder: Path) -> None:
-    results = _score(folder, lambda subject: subject.truth)
+    results = _score(folder, lambda pair: pair.truth)
     ours = results.rows["ours"]
     assert ours["ciede2000"] == ours["ab_rmse"] == ours["lightness_shift"] == 0
     assert ours["psnr_mean"] == PSNR_LIMIT
@@ -162,9 +162,9 @@ def test_the_truth_itself_scores_perfectly_and_stays_finite(folder: Path) -> Non
 
 def test_mean_color_keeps_the_lightness_and_is_the_true_mean(tmp_path: Path) -> None:
     Image.fromarray(_picture(0)).save(tmp_path / "a.png")
-    subject = dataset.open_subject(tmp_path / "a.png")
-    lab = color.rgb_to_lab(dataset.mean_color(subject) / 255.0)
-    true = color.rgb_to_lab(subject.truth / 255.0)
+    pair = dataset.open_pair(tmp_path / "a.png")
+    lab = color.rgb_to_lab(dataset.mean_color(pair) / 255.0)
+    true = color.rgb_to_lab(pair.truth / 255.0)
     np.testing.assert_allclose(lab.mean((0, 1))[1:], true.mean((0, 1))[1:], atol=0.6)
     assert lab[..., 1:].std((0, 1)).max() < 1.5
     assert metrics.lightness_shift(lab, true) < 0.3
@@ -176,10 +176,10 @@ def test_the_gray_input_has_the_lightness_of_the_truth(tmp_path: Path) -> None:
         for channel in channels:
             ramp[row, :, channel] = np.arange(256)
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
-    subject = dataset.open_subject(tmp_path / "ramp.png")
-    np.testing.assert_array_equal(subject.gray[5], np.arange(256))
+    pair = dataset.open_pair(tmp_path / "ramp.png")
+    np.testing.assert_array_equal(pair.gray[5], np.arange(256))
     true = color.rgb_to_lab(ramp / 255.0)[..., 0]
-    step = np.abs(color.gray_to_lightness(subject.gray / 255.0) - true)
+    step = np.abs(color.gray_to_lightness(pair.gray / 255.0) - true)
     assert step.max() < 0.25  # half a code of 8 bit
 
 
@@ -206,10 +206,10 @@ def test_truths_are_read_upright_opaque_and_in_srgb(tmp_path: Path) -> None:
 def test_a_failing_picture_is_named_and_not_counted(folder: Path) -> None:
     (folder / "broken.png").write_bytes((folder / "picture0.png").read_bytes()[:200])
 
-    def picky(subject: dataset.Subject) -> np.ndarray:
-        if subject.name == "picture2.jpg":
+    def picky(pair: dataset.Pair) -> np.ndarray:
+        if pair.name == "picture2.jpg":
             raise ModelError("no idea")
-        return _half(subject)[: -1 if subject.name == "picture3.webp" else None]
+        return _half(pair)[: -1 if pair.name == "picture3.webp" else None]
 
     results = _score(folder, picky)
     assert [failure.name for failure in results.failures] == [
@@ -229,7 +229,7 @@ def test_a_failing_picture_is_named_and_not_counted(folder: Path) -> None:
 def test_nothing_is_raised_without_failures_and_all_may_fail(folder: Path, tmp_path: Path) -> None:
     _score(folder).raise_failures()
 
-    def never(subject: dataset.Subject) -> np.ndarray:
+    def never(pair: dataset.Pair) -> np.ndarray:
         raise ModelError("no idea")
 
     results = _score(folder, never)
@@ -283,9 +283,9 @@ def test_judges_see_every_row_and_state_their_protocol(folder: Path) -> None:
 def test_no_picture_is_colored_twice(folder: Path) -> None:
     seen: list[str] = []
 
-    def painter(subject: dataset.Subject) -> np.ndarray:
-        seen.append(subject.name)
-        return _half(subject)
+    def painter(pair: dataset.Pair) -> np.ndarray:
+        seen.append(pair.name)
+        return _half(pair)
 
     results = _score(folder, painter, learned=lambda: ([_Redness()], []))
     names = [picture.name for picture in results.pictures]
@@ -361,18 +361,18 @@ def test_the_table_shows_every_row(folder: Path) -> None:
 
 
 def test_hints_are_reproducible_and_true(folder: Path) -> None:
-    subject = dataset.open_subject(folder / "picture0.png")
-    first = dataset.random_hints(subject, count=5, seed=0)
-    assert first == dataset.random_hints(subject, count=5, seed=0)
-    assert first != dataset.random_hints(subject, count=5, seed=1)
+    pair = dataset.open_pair(folder / "picture0.png")
+    first = dataset.random_hints(pair, count=5, seed=0)
+    assert first == dataset.random_hints(pair, count=5, seed=0)
+    assert first != dataset.random_hints(pair, count=5, seed=1)
     assert len(first) == 5
     for point in first:
         assert 0 <= point.x <= 1
         assert 0 <= point.y <= 1
         row, column = int(point.y * 24), int(point.x * 31)
-        true = color.rgb_to_lab(subject.truth[row, column] / 255.0)
+        true = color.rgb_to_lab(pair.truth[row, column] / 255.0)
         assert metrics.ciede2000(np.array(point.color), true) < 6  # a small patch around it
-    white = dataset.Subject(
+    white = dataset.Pair(
         "w.png", Path("w.png"), np.full((5, 5, 3), 255, np.uint8), np.full((5, 5), 255, np.uint8)
     )
     assert dataset.random_hints(white, count=1, seed=0)[0].color[0] <= 100
@@ -400,9 +400,9 @@ def test_a_bundle_is_evaluated(folder: Path, tiny: Bundle) -> None:
     assert results.model["sha256"] == tiny.manifest.sha256
     assert results.settings == {"quality": "balanced", "hints": 0, "seed": 0, "limit": None}
     # What the evaluation scored is what anybody gets from the same gray picture.
-    subject = dataset.open_subject(folder / "picture0.png")
-    colored = Colorizer(tiny.path)(subject.gray)
-    expected = metrics.compare(colored, subject.truth)
+    pair = dataset.open_pair(folder / "picture0.png")
+    colored = Colorizer(tiny.path)(pair.gray)
+    expected = metrics.compare(colored, pair.truth)
     assert results.pictures[0].rows["ours"]["ciede2000"] == pytest.approx(expected.ciede2000)
     assert results.pictures[0].rows["ours"]["psnr"] == pytest.approx(expected.psnr)
 

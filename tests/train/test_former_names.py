@@ -9,7 +9,7 @@ import torch
 
 from tinct.train import recipes
 from tinct.train.families import build_task, recipe_from_json
-from tinct.train.former_names import PLAYERS, SETTINGS
+from tinct.train.former_names import PLAYERS, RECIPE, SETTINGS
 from tinct.train.recipe import Recipe, to_json
 from tinct.train.rundir import RunDir
 from tinct.train.warm_start import warm_start
@@ -27,7 +27,7 @@ def renamed(held: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
 
 def aged_recipe(recipe: Recipe) -> str:
     """Write a recipe under the names from before."""
-    held = json.loads(to_json(recipe))
+    held = renamed(json.loads(to_json(recipe)), RECIPE)
     held["model"] = renamed(held["model"], SETTINGS)
     for stage in held["stages"]:
         for part in ("turns", "lr_scale"):
@@ -39,7 +39,7 @@ def aged_recipe(recipe: Recipe) -> str:
 def test_recipe_of_a_bundle_is_read_in_full(path: Path) -> None:
     held = json.loads(path.read_text("utf-8"))["recipe"]
     read = json.loads(to_json(recipe_from_json(json.dumps(held))))
-    assert set(held) - OF_THE_BUNDLE <= set(read)
+    assert set(held) - OF_THE_BUNDLE <= set(renamed(read, RECIPE)) | set(read)
     back = renamed(read["model"], SETTINGS)
     assert {key: back.get(key) for key in held["model"]} == held["model"]
     for was, now in zip(held["stages"], read["stages"], strict=True):

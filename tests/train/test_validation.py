@@ -77,7 +77,7 @@ def test_a_collapse_stops_with_the_last_good_checkpoint(
     recipe = dataclasses.replace(
         NANO,
         limits={"val.chroma": (1e-6, 50.0)},
-        limit_looks=3,
+        limit_patience=3,
         validate_every=2,
         save_every=2,
         data=dataclasses.replace(NANO.data, val_pictures=8),

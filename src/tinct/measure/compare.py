@@ -23,12 +23,12 @@ from tinct.colorizer import Colorizer
 from tinct.errors import PartialError, UsageError
 from tinct.measure import evaluate, reconstruction
 from tinct.measure.comparison import BASELINES, COLUMNS, TRUTH, Report, Row, Shown, Table
-from tinct.measure.dataset import Subject
+from tinct.measure.dataset import Pair
 from tinct.measure.drawings import Draw
+from tinct.measure.hint_protocols import HINT_PROTOCOLS, points_of
 from tinct.measure.results import LearnedMetric, Results
 from tinct.measure.systems import ROUNDS, Export, System, choose_folders, gather, time_networks
 from tinct.measure.thumbnails import tile
-from tinct.measure.told_hints import TOLD, tell
 
 SHOWN = 3
 """How many best, median and worst pictures are shown."""
@@ -79,7 +79,7 @@ def compare(
         systems = gather(models, Path(exported), taken=(TRUTH, *BASELINES.values()), export=export)
         colorizers = [s for s in systems if s.hints != "truth"]
         speeds = time_networks(systems)
-        rounds = sum(1 + (s.hints in TOLD) for s in colorizers)
+        rounds = sum(1 + (s.hints in HINT_PROTOCOLS) for s in colorizers)
         steps = _Steps(progress, total=rounds * (2 if shown else 1))
         setup = _Setup(speeds, metrics, notes, steps, limit, shown, draw)
         tables = []
@@ -154,7 +154,7 @@ class _Setup:
             label = _label(system, kind)
             protocol += results.protocol
             if kind != "none":
-                protocol += [f"+ {TOLD[kind].label}: {TOLD[kind].meaning}"]
+                protocol += [f"+ {HINT_PROTOCOLS[kind].label}: {HINT_PROTOCOLS[kind].meaning}"]
             figures = _figures(results.rows["ours"], system, self.speeds[system.label])
             rows.append(Row(label, "system" if kind == "none" else "told", system.label, figures))
         first = next(iter(found.values()))
@@ -196,7 +196,7 @@ class _Setup:
         album: dict[str, dict[str, bytes]] = {TRUTH: {}, BASELINES["gray"]: {}}
         found: dict[tuple[System, str], Results] = {}
         for system in systems:
-            for kind in ("none", system.hints) if system.hints in TOLD else ("none",):
+            for kind in ("none", system.hints) if system.hints in HINT_PROTOCOLS else ("none",):
                 label = _label(system, kind)
                 results = evaluate.score(
                     folder,
@@ -215,23 +215,23 @@ class _Setup:
 
 def _label(system: System, kind: str) -> str:
     """Return the name of a system's row, alone or told hints."""
-    return system.label if kind == "none" else f"{system.label} + {TOLD[kind].label}"
+    return system.label if kind == "none" else f"{system.label} + {HINT_PROTOCOLS[kind].label}"
 
 
 def _painter(
     system: System, kind: str, album: dict[str, dict[str, bytes]], own: dict[str, bytes]
 ) -> evaluate.Painter:
-    """Return what colors a subject with a system and keeps a small picture of it."""
+    """Return what colors a pair with a system and keeps a small picture of it."""
     colorizer = Colorizer(system.bundle.path)
 
-    def painter(subject: Subject) -> NDArray[np.uint8]:
-        points = tell(subject, kind) if kind != "none" else []
-        rgb = np.asarray(colorizer(subject.gray, hints=points))
-        if subject.name not in own:
-            own[subject.name] = tile(rgb)
-        if subject.name not in album[TRUTH]:
-            album[TRUTH][subject.name] = tile(subject.truth)
-            album[BASELINES["gray"]][subject.name] = tile(subject.gray)
+    def painter(pair: Pair) -> NDArray[np.uint8]:
+        points = points_of(pair, kind) if kind != "none" else []
+        rgb = np.asarray(colorizer(pair.gray, hints=points))
+        if pair.name not in own:
+            own[pair.name] = tile(rgb)
+        if pair.name not in album[TRUTH]:
+            album[TRUTH][pair.name] = tile(pair.truth)
+            album[BASELINES["gray"]][pair.name] = tile(pair.gray)
         return rgb
 
     return painter

@@ -34,8 +34,8 @@ HINT_PATCH = 0.02
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One picture to be colored.
+class Pair:
+    """A gray picture or a drawing, and its true colors.
 
     Attributes:
         name: the file's name.
@@ -56,14 +56,14 @@ class Dataset:
 
     Attributes:
         files: the true pictures in the order of their names.
-        open: makes one of the files a subject; raises PictureError where it cannot be read.
+        open: makes one of the files a pair; raises PictureError where it cannot be read.
         given: one sentence for the protocol: what the input and the output are.
         rows: one sentence for the protocol: what the rows beside the system's are.
         notes: sentences on what was taken from the folder, where that is not plain.
     """
 
     files: tuple[Path, ...]
-    open: Callable[[Path], Subject]
+    open: Callable[[Path], Pair]
     given: str
     rows: str
     notes: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ def find_photographs(folder: str | os.PathLike[str], *, limit: int | None = None
     notes: tuple[str, ...] = ()
     if files[0].parent != Path(folder):
         notes = (f"The true pictures are those in {COLOR}/, made gray; drawings are not used.",)
-    return Dataset(files=tuple(files), open=open_subject, given=GIVEN, rows=ROWS, notes=notes)
+    return Dataset(files=tuple(files), open=open_pair, given=GIVEN, rows=ROWS, notes=notes)
 
 
 def list_pictures(folder: str | os.PathLike[str], *, limit: int | None = None) -> list[Path]:
@@ -123,7 +123,7 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
-def open_subject(path: Path) -> Subject:
+def open_pair(path: Path) -> Pair:
     """Open a color picture and make the gray input from its L*.
 
     Args:
@@ -133,7 +133,7 @@ def open_subject(path: Path) -> Subject:
         PictureError: it cannot be read.
     """
     truth = open_rgb(path)
-    return Subject(path.name, path, truth, gray_of(truth))
+    return Pair(path.name, path, truth, gray_of(truth))
 
 
 def gray_of(picture: Rgb) -> Gray:
@@ -161,42 +161,42 @@ def open_rgb(path: Path) -> Rgb:
         raise PictureError(f"{error}.") from error
 
 
-def gray_rgb(subject: Subject) -> Rgb:
+def gray_rgb(pair: Pair) -> Rgb:
     """Return the gray input as sRGB (H, W, 3): a* = b* = 0."""
-    return np.repeat(subject.gray[..., None], 3, axis=2)
+    return np.repeat(pair.gray[..., None], 3, axis=2)
 
 
-def mean_color(subject: Subject) -> Rgb:
+def mean_color(pair: Pair) -> Rgb:
     """Return the gray input with the truth's mean a*, b* everywhere, as far as sRGB can show it."""
     total = np.zeros(2)
-    for rows in _strips(subject.truth):
-        total += color.rgb_to_lab(subject.truth[rows] / 255.0)[..., 1:].sum((0, 1))
-    a, b = total / subject.gray.size
+    for rows in _strips(pair.truth):
+        total += color.rgb_to_lab(pair.truth[rows] / 255.0)[..., 1:].sum((0, 1))
+    a, b = total / pair.gray.size
     lightness = color.gray_to_lightness(np.arange(256) / 255.0)
     lab = np.stack([lightness, np.full(256, a), np.full(256, b)], -1)
     table = to_bytes(color.lab_to_rgb(color.fit_gamut(lab)))
-    return np.asarray(table[subject.gray])
+    return np.asarray(table[pair.gray])
 
 
-def random_hints(subject: Subject, *, count: int, seed: int) -> list[Point]:
+def random_hints(pair: Pair, *, count: int, seed: int) -> list[Point]:
     """Return hints as a person who knows the truth would give them.
 
     Each is a point at a uniformly random place with the mean Lab color of the truth in a small
     square around it.
 
     Args:
-        subject: where the colors are taken from.
+        pair: where the colors are taken from.
         count: how many.
-        seed: together with the subject's name decides the places.
+        seed: together with the pair's name decides the places.
     """
-    digest = hashlib.sha256(f"{seed}:{subject.name}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{pair.name}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    height, width = subject.gray.shape
+    height, width = pair.gray.shape
     reach = max(1, round(HINT_PATCH * min(height, width) / 2))
     points = []
     for x, y in random.uniform(0, 1, (count, 2)):
         row, column = int(y * height), int(x * width)
-        patch = subject.truth[
+        patch = pair.truth[
             max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
         ]
         lightness, a, b = (float(v) for v in color.rgb_to_lab(patch / 255.0).mean((0, 1)))

@@ -19,7 +19,7 @@ from tinct.errors import PictureError
 from tinct.measure.dataset import (
     Dataset,
     Gray,
-    Subject,
+    Pair,
     gray_of,
     lightness_of,
     list_pictures,
@@ -90,7 +90,7 @@ def _sketches(root: Path) -> Mapping[str, Path]:
     return {path.stem: path for path in files if path.suffix.lower() in SUFFIXES}
 
 
-def open_drawing(path: Path, *, sketch: Path | None, draw: Draw | None) -> Subject:
+def open_drawing(path: Path, *, sketch: Path | None, draw: Draw | None) -> Pair:
     """Open a color picture and its drawing.
 
     Args:
@@ -105,12 +105,12 @@ def open_drawing(path: Path, *, sketch: Path | None, draw: Draw | None) -> Subje
     truth = open_rgb(path)
     height, width = truth.shape[:2]
     if sketch is not None:
-        return Subject(path.name, path, truth, _resized(gray_of(open_rgb(sketch)), sketch, truth))
+        return Pair(path.name, path, truth, _resized(gray_of(open_rgb(sketch)), sketch, truth))
     assert draw is not None
     if min(height, width) < 2:
         raise PictureError(f"{path.name} is too small to be drawn; remove it or give its sketch.")
     drawn = draw(lightness_of(truth))
-    return Subject(path.name, path, truth, to_bytes(color.lightness_to_gray(drawn)))
+    return Pair(path.name, path, truth, to_bytes(color.lightness_to_gray(drawn)))
 
 
 def _resized(drawing: Gray, sketch: Path, truth: NDArray[Any]) -> Gray:

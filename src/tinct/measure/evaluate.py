@@ -27,7 +27,7 @@ from tinct.atomic import check_target, replacing
 from tinct.errors import MissingExtraError, TinctError, UsageError
 from tinct.measure import dataset, drawings, html, memory, metrics
 from tinct.measure.coherence import coherence
-from tinct.measure.dataset import Dataset, Rgb, Subject
+from tinct.measure.dataset import Dataset, Pair, Rgb
 from tinct.measure.results import (
     SCHEMA_OF_SEVERAL,
     Failure,
@@ -76,7 +76,7 @@ PROTOCOL = _protocol(dataset.GIVEN, dataset.ROWS)
 """What is done with photographs."""
 
 
-Painter = Callable[[Subject], Rgb]
+Painter = Callable[[Pair], Rgb]
 Learned = Callable[[], tuple[list[LearnedMetric], list[str]]]
 Task = Literal["photo", "lineart"]
 
@@ -135,9 +135,9 @@ def evaluate(
     manifest = found.manifest
     colorizer = Colorizer(found.path, device=device, threads=threads)
 
-    def painter(subject: Subject) -> Rgb:
-        points = dataset.random_hints(subject, count=hints, seed=seed)
-        return np.asarray(colorizer(subject.gray, hints=points, quality=quality))
+    def painter(pair: Pair) -> Rgb:
+        points = dataset.random_hints(pair, count=hints, seed=seed)
+        return np.asarray(colorizer(pair.gray, hints=points, quality=quality))
 
     remarks = []
     if hints:
@@ -186,7 +186,7 @@ def score(
 
     Args:
         folder: as for :func:`evaluate`.
-        painter: colors one subject; a :class:`TinctError` from it counts as that picture's failure.
+        painter: colors one pair; a :class:`TinctError` from it counts as that picture's failure.
         system: what is tested, for people.
         model: what to note about the model.
         settings: what to note about the settings.
@@ -224,11 +224,11 @@ def score(
         for done, path in enumerate(files):
             show(done)
             try:
-                subject = source.open(path)
+                pair = source.open(path)
                 if not warm:
-                    painter(subject)
+                    painter(pair)
                     warm = True
-                scored, ours = _score_picture(subject, painter)
+                scored, ours = _score_picture(pair, painter)
             except TinctError as error:
                 failures.append(Failure(path.name, str(error)))
                 continue
@@ -240,8 +240,8 @@ def score(
             chosen, notes = learned()
         for done, picture in enumerate(pictures if chosen else []):
             show(count + done)
-            subject = source.open(paths[picture.name])
-            pictures[done] = _measure_learned(picture, subject, results.of(picture.name), chosen)
+            pair = source.open(paths[picture.name])
+            pictures[done] = _measure_learned(picture, pair, results.of(picture.name), chosen)
         samples = tuple(_samples(source, pictures, results))
     notes[:0] = source.notes
     said = _protocol(source.given, source.rows) if protocol is None else protocol
@@ -341,42 +341,42 @@ def write_html(results: Results, path: str | os.PathLike[str]) -> None:
     _write(html.render(results), Path(path))
 
 
-def _score_picture(subject: Subject, painter: Painter) -> tuple[PictureScore, Rgb]:
-    """Color one subject in every way and measure each; also return it as the painter colors it."""
+def _score_picture(pair: Pair, painter: Painter) -> tuple[PictureScore, Rgb]:
+    """Color one pair in every way and measure each; also return it as the painter colors it."""
     rows: dict[str, dict[str, float]] = {
-        "truth": {"colorfulness": metrics.colorfulness(subject.truth)}
-        | coherence(subject.truth, subject.truth)
+        "truth": {"colorfulness": metrics.colorfulness(pair.truth)}
+        | coherence(pair.truth, pair.truth)
     }
     ways = {"gray": dataset.gray_rgb, "mean_color": dataset.mean_color, "ours": painter}
-    picture = subject.truth
+    picture = pair.truth
     for row, way in ways.items():
         memory.forget_peak()
         start = time.perf_counter()
-        picture = way(subject)
+        picture = way(pair)
         seconds = time.perf_counter() - start
         peak = memory.peak_mb()
-        rows[row] = figures_of(metrics.compare(picture, subject.truth))
-        rows[row] |= coherence(picture, subject.truth)
+        rows[row] = figures_of(metrics.compare(picture, pair.truth))
+        rows[row] |= coherence(picture, pair.truth)
         rows[row]["seconds"] = seconds
         if peak is not None:
             rows[row]["peak_mb"] = peak
-    height, width = subject.gray.shape
-    return PictureScore(subject.name, width, height, rows), picture
+    height, width = pair.gray.shape
+    return PictureScore(pair.name, width, height, rows), picture
 
 
 def _measure_learned(
-    score: PictureScore, subject: Subject, ours: Rgb, learned: Sequence[LearnedMetric]
+    score: PictureScore, pair: Pair, ours: Rgb, learned: Sequence[LearnedMetric]
 ) -> PictureScore:
-    """Add what trained networks say of one subject, colored in every way."""
+    """Add what trained networks say of one pair, colored in every way."""
     pictures = {
-        "truth": subject.truth,
-        "gray": dataset.gray_rgb(subject),
-        "mean_color": dataset.mean_color(subject),
+        "truth": pair.truth,
+        "gray": dataset.gray_rgb(pair),
+        "mean_color": dataset.mean_color(pair),
         "ours": ours,
     }
     rows = {row: dict(figures) for row, figures in score.rows.items()}
     for metric in learned:
-        for row, figures in metric(pictures, name=subject.name).items():
+        for row, figures in metric(pictures, name=pair.name).items():
             rows[row].update(figures)
     return replace(score, rows=rows)
 
@@ -396,14 +396,14 @@ def _samples(
     }
     for kind, group in groups.items():
         for picture in group:
-            subject = source.open(paths[picture.name])
+            pair = source.open(paths[picture.name])
             yield Sample(
                 kind=kind,
                 name=picture.name,
                 ciede2000=picture.rows["ours"]["ciede2000"],
-                gray=_small_jpeg(subject.gray),
+                gray=_small_jpeg(pair.gray),
                 ours=_small_jpeg(results.of(picture.name)),
-                truth=_small_jpeg(subject.truth),
+                truth=_small_jpeg(pair.truth),
             )
 
 

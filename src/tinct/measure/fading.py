@@ -103,13 +103,13 @@ def measure_fading(
     for done, path in enumerate(source.files):
         if progress is not None:
             progress(done, len(source.files))
-        subject = source.open(path)
-        blank += metrics.compare(gray_rgb(subject), subject.truth).ciede2000
+        pair = source.open(path)
+        blank += metrics.compare(gray_rgb(pair), pair.truth).ciede2000
         for contrast, around in keys:
-            faded = squeeze(subject.gray, contrast=contrast, around=AROUND[around])
+            faded = squeeze(pair.gray, contrast=contrast, around=AROUND[around])
             proposal = colorizer.propose(faded, quality=quality)
-            rgb = colorizer.render(subject.gray, proposal=proposal)
-            errors[contrast, around] += metrics.compare(rgb, subject.truth).ciede2000
+            rgb = colorizer.render(pair.gray, proposal=proposal)
+            errors[contrast, around] += metrics.compare(rgb, pair.truth).ciede2000
             ab = color.rgb_to_lab(rgb / 255.0)[..., 1:]
             chromas[contrast, around] += float(np.linalg.norm(ab, axis=-1).mean())
     count = len(source.files)

@@ -17,12 +17,13 @@ SETTINGS = {
     "judged": "perceptual_every",
 }
 PLAYERS = {"critic": "discriminator"}
+RECIPE = {"limit_looks": "limit_patience"}
 CHECKPOINT = {"average": "ema", "watch": "early_stopping"}
 
 
 def rename_recipe(held: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe's parsed JSON with the present names; it is not changed itself."""
-    found = dict(held)
+    found = _renamed(held, RECIPE)
     if "model" in found:
         found["model"] = _renamed(found["model"], SETTINGS)
     if "stages" in found:

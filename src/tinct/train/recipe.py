@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -169,9 +170,9 @@ class Recipe:
             best.
         multiple_of: sides of the exported network's input are multiples of this.
         limits: smallest and largest value of figures on the validation pictures, such as
-            ``val.error``; see ``limit_looks``.
-        limit_looks: a run stops whose figures are outside their limits at this many validations in
-            a row.
+            ``val.error``; see ``limit_patience``.
+        limit_patience: a run stops whose figures are outside their limits at this many validations
+            in a row.
         validate_every: steps between validations.
         save_every: steps between checkpoints.
         sample_pictures: how many pictures the sample grids show.
@@ -190,7 +191,7 @@ class Recipe:
     sizes: tuple[int, int, int] = (160, 192, 256)
     multiple_of: int = 32
     limits: dict[str, tuple[float, float]] = field(default_factory=dict)
-    limit_looks: int = 5
+    limit_patience: int = 5
     validate_every: int = 500
     save_every: int = 250
     sample_pictures: int = 12
@@ -230,10 +231,12 @@ def _replaced(value: Any, keys: list[str], text: str, path: str) -> Any:
     if isinstance(value, tuple) and key.isdigit() and int(key) < len(value):
         new = _replaced(value[int(key)], rest, text, path)
         return (*value[: int(key)], new, *value[int(key) + 1 :])
-    if isinstance(value, dict) and not rest:
-        return {**value, key: _parsed(value.get(key, 0.0), text, path)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         held = [f.name for f in dataclasses.fields(value)]
+        if key in held and isinstance(getattr(value, key), dict) and len(rest) == 1:
+            kind = typing.get_args(typing.get_type_hints(type(value))[key])[1]
+            named = {**getattr(value, key), rest[0]: _parsed(kind(), text, path)}
+            return dataclasses.replace(value, **{key: named})
         if key in held:
             new = _replaced(getattr(value, key), rest, text, path)
             return dataclasses.replace(value, **{key: new})

@@ -300,7 +300,7 @@ class Trainer:
         """Look at held-out pictures with the averaged weights.
 
         Raises:
-            TrainingError: figures stayed outside the recipe's limits for too many looks.
+            TrainingError: figures stayed outside the recipe's limits for too many validations.
         """
         odd = ""
         if self.writer is not None:
@@ -308,11 +308,11 @@ class Trainer:
         # One process looks; all of them must draw the same conclusions.
         state, odd = self.fabric.broadcast((self.early_stopping.state(), odd))
         self.early_stopping = EarlyStopping(**state)
-        if self.early_stopping.outside >= self.recipe.limit_looks:
+        if self.early_stopping.outside >= self.recipe.limit_patience:
             raise TrainingError(
-                f"Training collapsed: {odd}, at {self.early_stopping.outside} looks in a row (step "
-                f"{self.total}). The last good checkpoint is kept in {self.run.checkpoint}; start "
-                f"a new run with --set stages.{self.stage_number}.lr={stage.lr / 3:.2g}."
+                f"Training collapsed: {odd}, at {self.early_stopping.outside} validations in a row "
+                f"(step {self.total}). The last good checkpoint is kept in {self.run.checkpoint}; "
+                f"start a new run with --set stages.{self.stage_number}.lr={stage.lr / 3:.2g}."
             )
 
     def _validate_once(self, stage: Stage) -> str:

@@ -149,7 +149,7 @@ class ChromaNet(nn.Module):
             nn.Upsample(scale_factor=2.0, mode="nearest"),
         )
 
-    def look(self, shared: Tensor) -> Tensor:
+    def encode(self, shared: Tensor) -> Tensor:
         """Return what the whole picture is about: (N, overview * grid^2).
 
         Whatever the picture's size and shape, its map is resized to a square grid: at 224 px and a
@@ -174,7 +174,7 @@ class ChromaNet(nn.Module):
             hint: float32 (N, 4, H, W), not looked at.
         """
         shared = self.base(lightness)
-        return {"ab": self.paint(shared, self.look(shared))}
+        return {"ab": self.paint(shared, self.encode(shared))}
 
 
 class Teacher:
@@ -329,7 +329,7 @@ class ChromaGanTask(Task):
         if player == "discriminator":
             return self._discriminator_loss(batch)
         shared = self.net.base(batch.input_lightness)
-        whole = self.net.look(shared)
+        whole = self.net.encode(shared)
         made = self.net.paint(shared, whole) / UNIT
         terms = {"color": s.color_weight * F.mse_loss(made, batch.ab / UNIT)}
         if self.classes is not None:
@@ -365,7 +365,7 @@ class ChromaGanTask(Task):
         """
         s, truth = self.settings, batch.ab / UNIT
         shared = self.net.base(batch.input_lightness)
-        whole = self.net.look(shared)
+        whole = self.net.encode(shared)
         made = self.net.paint(shared, whole) / UNIT
         told = {"squares": F.mse_loss(made, truth)}
         loss = s.color_weight * told["squares"]

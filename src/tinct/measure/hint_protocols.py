@@ -16,7 +16,7 @@ from PIL import Image
 from tinct import color
 from tinct.hints import Point
 from tinct.measure import simulated_hints
-from tinct.measure.dataset import Subject, random_hints
+from tinct.measure.dataset import Pair, random_hints
 from tinct.measure.simulated_hints import ARTICLE_ROWS, ARTICLE_SIDE, PATCH
 
 POINTS = 10
@@ -25,7 +25,7 @@ CELLS = 32  # points of a blurred map along each side
 
 
 @dataclass(frozen=True)
-class Told:
+class HintProtocol:
     """A kind of hints.
 
     Attributes:
@@ -37,20 +37,20 @@ class Told:
     meaning: str
 
 
-_POINTS = Told(
+_POINTS = HintProtocol(
     f"{POINTS} hints",
     f"{POINTS} points at random places, as in `tinct evaluate --hints {POINTS}`.",
 )
-TOLD = {
+HINT_PROTOCOLS = {
     "points": _POINTS,
     "mixed": _POINTS,
     "patches": _POINTS,
-    "article-patches": Told(
+    "article-patches": HintProtocol(
         f"{len(ARTICLE_ROWS)} patches",
         f"the truth at {len(ARTICLE_ROWS)} fixed places, {PATCH} x {PATCH} pixels each, "
         f"in a picture whose short side has {ARTICLE_SIDE}.",
     ),
-    "blur": Told(
+    "blur": HintProtocol(
         "blurred colors",
         f"the truth blurred by a box of {BOX} x {BOX} pixels of {ARTICLE_SIDE} x {ARTICLE_SIDE}, "
         f"as {CELLS} x {CELLS} points.",
@@ -59,24 +59,24 @@ TOLD = {
 """The kinds of ``data.hints`` that can be told of a true picture."""
 
 
-def tell(subject: Subject, kind: str) -> list[Point]:
+def points_of(pair: Pair, kind: str) -> list[Point]:
     """Return hints that tell a system of the truth.
 
     Args:
-        subject: where the colors are taken from.
-        kind: a key of :data:`TOLD`.
+        pair: where the colors are taken from.
+        kind: a key of :data:`HINT_PROTOCOLS`.
     """
     if kind in ("points", "mixed", "patches"):
-        return random_hints(subject, count=POINTS, seed=0)
-    height, width = subject.gray.shape
+        return random_hints(pair, count=POINTS, seed=0)
+    height, width = pair.gray.shape
     if kind == "article-patches":
         scale = ARTICLE_SIDE / min(height, width)
         colors, mask = simulated_hints.article_patches(
-            _resized(subject.truth, round(height * scale), round(width * scale))
+            _resized(pair.truth, round(height * scale), round(width * scale))
         )
         return _points(colors, np.argwhere(mask).tolist(), radius=0.7 / ARTICLE_SIDE)
     assert kind == "blur"
-    colors, _ = simulated_hints.blur(_resized(subject.truth, ARTICLE_SIDE, ARTICLE_SIDE), box=BOX)
+    colors, _ = simulated_hints.blur(_resized(pair.truth, ARTICLE_SIDE, ARTICLE_SIDE), box=BOX)
     reach = 0.75 / CELLS * max(height, width) / min(height, width)
     cells = _resized(colors, CELLS, CELLS)
     return _points(cells, np.ndindex(CELLS, CELLS), radius=min(1.0, reach))
