@@ -132,11 +132,11 @@ def test_results_of_one_name_get_numbers(tmp_path: Path) -> None:
 
 
 def test_what_is_not_read_in_a_folder_is_told(album: Path) -> None:
-    for name in ("c.jxl", "d.jxl", "e.psd", "notes.txt"):
+    for name in ("c.svg", "d.svg", "e.cr2", "notes.txt"):
         (album / name).write_bytes(b"x")
     told: list[str] = []
     plan([str(album)], output=None, tell=told.append)
     assert told == [
-        f"{album}: 2 .jxl files were left out; save them as TIFF",
-        f"{album}: 1 .psd files were left out; save them as TIFF",
+        f"{album}: 2 .svg files were left out; save them as TIFF",
+        f"{album}: 1 .cr2 files were left out; develop them first",
     ]

@@ -123,6 +123,7 @@ def bad_files() -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.filterwarnings("ignore:.*CMYK without a color profile")
 @pytest.mark.parametrize("name", bad_files())
 def test_bad_files_give_one_sentence(name: str, tmp_path: Path) -> None:
     data = bad_files()[name]

@@ -17,7 +17,7 @@ from made_pictures import ramp
 from tinct import photo
 from tinct.color import lightness_to_gray
 from tinct.errors import PictureError
-from tinct.photo import PictureWarning, encode_photo, open_photo
+from tinct.photo import PictureWarning, decode_codecs, encode_photo, open_photo
 
 
 def png(gray: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -183,10 +183,74 @@ def test_orientation_stored_as_a_byte() -> None:
         (262, 32803, "a camera's raw data"),
     ],
 )
-def test_kinds_that_are_not_read_are_named(name: int, value: int, what: str) -> None:
+def test_kinds_that_are_not_read_are_named(
+    name: int, value: int, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_codecs, "works", lambda: False)
     data = changed(tiff(ramp(20, 30)), name, value=value)
-    with pytest.raises(PictureError, match=rf"not read yet \({what}.*convert it"):
+    with pytest.raises(PictureError, match=rf"not read here \({what}.*convert it"):
         open_photo(data)
+
+
+@pytest.mark.parametrize("cut", ["chain", "directory"])
+def test_a_damaged_later_page_does_not_spoil_the_first(cut: str, tmp_path: Path) -> None:
+    gray = ramp(20, 30)
+    held = io.BytesIO()
+    later = Image.fromarray(gray[::-1].copy())
+    Image.fromarray(gray).save(held, "TIFF", save_all=True, append_images=[later])
+    data = bytearray(held.getvalue())
+    first = struct.unpack_from("<I", data, 4)[0]
+    link = first + 2 + 12 * struct.unpack_from("<H", data, first)[0]
+    second = struct.unpack_from("<I", data, link)[0]
+    if cut == "chain":
+        struct.pack_into("<I", data, link, len(data) + 400)
+    else:
+        data = data[: second + 4]
+    (tmp_path / "two.tif").write_bytes(data)
+    for source in (bytes(data), tmp_path / "two.tif"):
+        with pytest.warns(PictureWarning, match="later pages that are damaged"):
+            opened = open_photo(source)
+        np.testing.assert_array_equal(opened.gray, gray)
+
+
+# ------------------------------------------------------------------------- what is said, and kept
+
+
+def test_a_press_picture_without_a_profile_is_told() -> None:
+    held = io.BytesIO()
+    Image.fromarray(np.dstack([ramp(16, 24)] * 4), "CMYK").save(held, "JPEG")
+    with pytest.warns(PictureWarning, match="CMYK without a color profile: a general press"):
+        open_photo(held.getvalue())
+
+
+def test_exif_that_is_too_large_keeps_date_camera_and_place() -> None:
+    tags = Image.Exif()
+    tags[271], tags[306] = "Zeiss Ikon", "1939:05:01 12:00:00"
+    tags.get_ifd(0x8769)[0x927C] = b"M" * 70_000
+    tags.get_ifd(0x8769)[36867] = "1939:05:01 11:59:58"
+    tags.get_ifd(0x8825)[1] = "N"
+    held = io.BytesIO()
+    Image.fromarray(ramp(20, 30)).save(held, "PNG", exif=tags)
+    opened = open_photo(held.getvalue())
+    with pytest.warns(PictureWarning, match="the camera maker's note was left out"):
+        data = encode_photo(recolored(opened), opened, format="jpeg")
+    kept = Image.open(io.BytesIO(data)).getexif()
+    assert (kept[271], kept[306]) == ("Zeiss Ikon", "1939:05:01 12:00:00")
+    assert kept.get_ifd(0x8769)[36867] == "1939:05:01 11:59:58"
+    assert 0x927C not in kept.get_ifd(0x8769)
+    assert kept.get_ifd(0x8825)[1] == "N"
+
+
+def test_primaries_of_a_png_decide_the_luminance() -> None:
+    """BT.2020's primaries, whose luminance weights ITU-R BT.2020 gives as 0.2627, 0.678, 0.0593."""
+    rgb = np.zeros((8, 8, 3), np.uint8)
+    rgb[..., 2] = 255
+    values = (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046)
+    chunk = struct.pack(">8I", *(round(v * 100_000) for v in values))
+    plain, wide = (open_photo(png(rgb, *held)).gray[0, 0] for held in ((), ((b"cHRM", chunk),)))
+    for found, light in ((plain, 0.0722), (wide, 0.0593)):
+        lightness = 116 * np.cbrt(light) - 16
+        assert found == round(255 * float(lightness_to_gray(np.array(lightness))))
 
 
 # ------------------------------------------------------------------------------- without tones

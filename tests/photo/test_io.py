@@ -126,6 +126,7 @@ def test_palette_and_one_bit() -> None:
         np.testing.assert_array_equal(open_photo(data).gray, np.asarray(bits) * np.uint8(255))
 
 
+@pytest.mark.filterwarnings("ignore:.*CMYK without a color profile")
 def test_cmyk_jpeg_with_and_without_profile() -> None:
     press = libvips.load().Operation.call("profile_load", "cmyk")
     image = Image.fromarray(colors()).convert("CMYK")
@@ -379,6 +380,7 @@ def test_arrays_that_are_no_pictures(array: np.ndarray[Any, Any]) -> None:
         from_array(array)
 
 
+@pytest.mark.filterwarnings("ignore:.*CMYK without a color profile")
 @pytest.mark.parametrize(
     "mode",
     [

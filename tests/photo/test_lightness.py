@@ -50,5 +50,5 @@ def test_profiles_that_do_not_fit(layout: lightness.Layout, words: str) -> None:
 
 
 def test_a_profile_without_effect_changes_nothing() -> None:
-    matrix = lightness._plain_tables(256)
+    matrix = lightness._plain_tables(256, lightness.Coding())
     assert sum(float(table[-1]) for table in matrix) == pytest.approx(1, abs=1e-6)

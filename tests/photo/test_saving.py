@@ -422,6 +422,6 @@ def test_endings_for_copies() -> None:
 
 def test_formats_are_listed() -> None:
     listed = {item.name: item for item in photo.formats()}
-    assert set(listed) == {*FORMATS, "gif", "bmp", "jp2"}
+    assert set(listed) == {*FORMATS, "jxl", "gif", "bmp", "jp2", "psd", "tga", "ico", "mpo"}
     assert listed["jpeg"].writes
     assert not listed["gif"].writes

@@ -36,7 +36,8 @@ NOTED = (b"algorithmicallyEnhanced", b"tinct ")
 UNREAD = {
     ".heic": "pip install 'tinct[heic]' reads them",
     ".heif": "pip install 'tinct[heic]' reads them",
-    **dict.fromkeys((".jxl", ".psd", ".tga", ".ico", ".mpo", ".svg", ".pdf"), "save them as TIFF"),
+    ".jxl": "pip install 'tinct[formats]' reads them",
+    **dict.fromkeys((".svg", ".pdf", ".xcf", ".kra", ".exr"), "save them as TIFF"),
     **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf"), "develop them first"),
 }
 """Endings of pictures that may lie in a folder unread, and what helps."""

@@ -1,7 +1,8 @@
 """Open picture files of every kind: their pixels in strips, their layout, their metadata.
 
 The content decides what a file is, never its name. libvips reads; Pillow stands in for the few
-formats that libvips' wheel lacks (BMP, JPEG 2000, TIFF in Lab), pillow-heif for HEIC.
+formats that libvips' wheel lacks (BMP, JPEG 2000, PSD, TGA, ICO, TIFF in Lab), pillow-heif for
+HEIC, tifffile and imagecodecs for JPEG XL and for rare kinds of TIFF.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import io
 import stat
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,13 +20,16 @@ from numpy.typing import NDArray
 
 from tinct import libvips
 from tinct.errors import PictureError
-from tinct.photo import exif
+from tinct.photo import decode_codecs, exif
 from tinct.photo.decode_pillow import open_heic, open_pillow
-from tinct.photo.jpeg_quality import read_jpeg
+from tinct.photo.jpeg_quality import read_frame, read_jpeg
 from tinct.photo.lightness import CHANNELS, Layout
 from tinct.photo.metadata import Metadata, PictureWarning, plausible_dpi, resources_of
 from tinct.photo.png_chunks import read_facts
+from tinct.photo.signatures import sniff
 from tinct.photo.source import STRIP, Opened, check_size, damaged, scaled, unread
+from tinct.photo.tiff_directories import TiffFacts, without_broken
+from tinct.photo.tiff_directories import read_facts as read_tiff_facts
 
 LOADERS = {"jpeg": "jpegload", "png": "pngload", "webp": "webpload", "tiff": "tiffload",
            "avif": "heifload", "gif": "gifload"}  # fmt: skip
@@ -38,68 +42,6 @@ TIFF_COMPRESSIONS = {
     32773: "packbits",
     32946: "deflate",
 }
-NOT_READ = {34712: "JPEG 2000", 34925: "LZMA", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
-"""Compressions of TIFF that libvips' wheel does not read, by number."""
-
-NEW_SUBFILE_TYPE, BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 254, 258, 259, 262, 284
-TILE_WIDTH, SUB_DIRECTORIES, EXTRA_SAMPLES = 322, 330, 338
-MANY_PAGES = 1 << 16
-
-SIGNATURES = (
-    (b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"GIF87a", "gif"), (b"GIF89a", "gif"),
-    (b"II*\0", "tiff"), (b"MM\0*", "tiff"), (b"II+\0", "tiff"), (b"MM\0+", "tiff"),
-    (b"\0\0\0\x0cjP  ", "jp2"), (b"\xff\x4f\xff\x51", "jp2"),
-)  # fmt: skip
-FOREIGN = {
-    b"%PDF": "a PDF",
-    b"8BPS": "a Photoshop file",
-    b"\xff\x0a": "a JPEG XL picture",
-    b"\0\0\0\x0cJXL ": "a JPEG XL picture",
-    b"gimp": "a GIMP file",
-    b"<svg": "an SVG drawing",
-    b"<?xm": "an XML file",
-    b"v/1\x01": "an OpenEXR picture",
-    b"PK\x03\x04": "a ZIP archive",
-    b"FUJI": "a camera raw file",
-    b"SIMP": "a FITS file",
-}
-
-
-def sniff(head: bytes) -> str:
-    """Tell the format of a file from its first 64 bytes.
-
-    Returns:
-        ``jpeg``, ``png``, ``webp``, ``tiff``, ``avif``, ``heic``, ``gif``, ``bmp`` or ``jp2``.
-
-    Raises:
-        PictureError: it is something else; the text is the middle of a sentence, after the name of
-            the file.
-    """
-    for start, name in SIGNATURES:
-        if head.startswith(start):
-            return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
-        return "bmp"
-    if head[4:8] == b"ftyp":
-        brands = [
-            head[start : start + 4]
-            for start in range(8, min(len(head), int.from_bytes(head[:4], "big")), 4)
-        ]
-        if b"avif" in brands or b"avis" in brands:
-            return "avif"
-        if set(brands) & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
-            return "heic"
-    for start, what in FOREIGN.items():
-        if head.startswith(start):
-            raise PictureError(
-                f"is {what}, which tinct does not read; save it as TIFF, PNG or JPEG first"
-            )
-    raise PictureError(
-        "is not a picture tinct knows (JPEG, PNG, WebP, TIFF, AVIF, HEIC, GIF, BMP, JPEG 2000)"
-    )
 
 
 def content_of(source: str | Path | bytes | BinaryIO) -> tuple[Path | bytes, str]:
@@ -162,38 +104,32 @@ def open_content(content: Path | bytes, *, name: str, page: int | None, max_pixe
     Raises:
         PictureError: it cannot be read; one sentence.
     """
-    try:
-        with _stream(content) as stream:
-            kind = sniff(stream.read(64))
-    except OSError as error:
-        raise PictureError(
-            f"{name} cannot be read: {_why(error)}; check its permissions."
-        ) from error
-    except PictureError as error:
-        raise PictureError(f"{name} {error}.") from None
-    if kind == "heic":
-        return open_heic(content, name=name, max_pixels=max_pixels)
+    kind = _kind_of(content, name=name)
     if kind not in LOADERS:
-        return open_pillow(content, kind, name=name, max_pixels=max_pixels)
+        return _open_elsewhere(content, kind, name=name, max_pixels=max_pixels)
+    if kind == "jpeg" and (opened := _open_jpeg12(content, name=name, max_pixels=max_pixels)):
+        return opened
     settings: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
-    facts = _tiff_facts(content, page=page) if kind == "tiff" else None
+    facts = read_tiff_facts(content, page=page) if kind == "tiff" else None
+    if facts is not None and facts.broken is not None:
+        content = without_broken(content, facts.broken)
+        warnings.warn(
+            f"{name} has later pages that are damaged: they were left out.",
+            PictureWarning,
+            stacklevel=3,
+        )
     if facts is not None and facts.unread:
-        raise PictureError(unread(name, facts.unread) + ".")
+        return _open_rare(content, facts, name=name, page=page, max_pixels=max_pixels)
     if kind not in ("jpeg", "png"):
         settings["page"] = page or 0
     if facts is not None:
-        settings["page"] = facts.page
+        settings |= {"page": facts.page} | ({} if facts.sub is None else {"subifd": facts.sub})
     image = _load(content, kind, settings, name=name)
     if image is None:
         return open_pillow(content, kind, name=name, max_pixels=max_pixels)
     check_size(image.width, image.height, name=name, max_pixels=max_pixels)
     pages = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
-    others = pages - 1 - (facts.reduced if facts is not None else 0)
-    if page is None and others > 0:
-        what = "pages" if kind == "tiff" else "frames"
-        warnings.warn(
-            f"{name} has {others + 1} {what}: only the first is used.", PictureWarning, stacklevel=3
-        )
+    _warn_of_others(pages, facts, kind, name=name, page=page)
     if page is not None and page >= pages:
         raise PictureError(f"{name} has no page {page}; its pages are 0 to {pages - 1}.")
     metadata = _metadata(image, content, kind, page=settings.get("page", 0), pages=pages)
@@ -204,80 +140,87 @@ def open_content(content: Path | bytes, *, name: str, page: int | None, max_pixe
     opened = _opened(image, again, metadata, facts, name=name)
     if kind == "png":
         with _stream(content) as stream:
-            return replace(opened, gamma=read_facts(stream).gamma)
+            return replace(opened, coding=read_facts(stream).coding)
     return opened
 
 
-@dataclass(frozen=True)
-class _TiffFacts:
-    """What the directories of a TIFF say that libvips does not tell.
-
-    Attributes:
-        page: the page that shows the picture: the first that is no reduced copy, or the one asked
-            for.
-        reduced: how many pages are reduced copies.
-        extra: what the first channel beyond the colors is, as in ExtraSamples (1, 2: alpha); None
-            where the file does not say.
-        orientation: 1..8, or None.
-        unread: what about the page libvips does not read, in words, or nothing.
-    """
-
-    page: int
-    reduced: int
-    extra: int | None
-    orientation: int | None
-    unread: str
-
-
-def _tiff_facts(content: Path | bytes, *, page: int | None) -> _TiffFacts | None:
-    """Read the directories of a TIFF; None where they are damaged."""
-    pages: list[exif.Tags] = []
+def _kind_of(content: Path | bytes, *, name: str) -> str:
     try:
         with _stream(content) as stream:
-            header = exif.read_header(stream)
-            offset, seen = header.first, set[int]()
-            while offset and offset not in seen and len(seen) < MANY_PAGES:
-                seen.add(offset)
-                tags, offset = exif.read_tags(stream, header, offset)
-                pages.append(tags)
-    except exif.ExifError:
-        if not pages:
-            return None
+            return sniff(stream.read(64))
+    except OSError as error:
+        raise PictureError(
+            f"{name} cannot be read: {_why(error)}; check its permissions."
+        ) from error
+    except PictureError as error:
+        raise PictureError(f"{name} {error}.") from None
 
-    def value(tags: exif.Tags, name: int, otherwise: int) -> int:
-        found = exif.number(tags, name, header)
-        return otherwise if found is None else found
 
-    reduced = [bool(value(tags, NEW_SUBFILE_TYPE, 0) & 1) for tags in pages]
-    whole = [number for number, small in enumerate(reduced) if not small]
-    chosen = page if page is not None else (whole[0] if whole else 0)
-    if chosen >= len(pages):
+def _open_elsewhere(content: Path | bytes, kind: str, *, name: str, max_pixels: int) -> Opened:
+    """Open a format that libvips' wheel does not read."""
+    if kind == "heic":
+        return open_heic(content, name=name, max_pixels=max_pixels)
+    if kind == "jxl":
+        _need_codecs(f"{name} is a JPEG XL picture")
+        return decode_codecs.open_jxl(content, name=name, max_pixels=max_pixels)
+    return open_pillow(content, kind, name=name, max_pixels=max_pixels)
+
+
+def _open_jpeg12(content: Path | bytes, *, name: str, max_pixels: int) -> Opened | None:
+    """Open a JPEG of 12 bits; None if it has 8."""
+    with _stream(content) as stream:
+        frame = read_frame(stream)
+    if frame is None or frame.bits != 12:
         return None
-    tags = pages[chosen]
-    bits, compression = value(tags, BITS, 1), value(tags, COMPRESSION, 1)
-    planes, tiled = value(tags, PLANAR, 1) == 2, TILE_WIDTH in tags
-    why = ""
-    if compression == 6:
-        why = "old-style JPEG inside"
-    elif compression in NOT_READ:
-        why = f"{NOT_READ[compression]} inside"
-    elif bits not in (1, 2, 4, 8, 16, 32, 64):
-        why = f"{bits} bits packed"
-    elif bits in (2, 4) and value(tags, PHOTOMETRIC, 1) == 2:
-        why = f"RGB of {bits} bits"
-    elif planes and tiled:
-        why = "tiles in planes"
-    elif planes and value(tags, PHOTOMETRIC, 1) == 6:
-        why = "YCbCr in planes"
-    elif value(tags, PHOTOMETRIC, 1) == 32803 or (not whole and SUB_DIRECTORIES in tags):
-        why = "a camera's raw data or a DNG; develop it first"
-    return _TiffFacts(
-        page=chosen,
-        reduced=sum(reduced) if whole else 0,
-        extra=exif.number(tags, EXTRA_SAMPLES, header),
-        orientation=exif.number(tags, exif.ORIENTATION, header),
-        unread=why,
-    )
+    check_size(frame.width, frame.height, name=name, max_pixels=max_pixels)
+    _need_codecs(f"{name} is a JPEG of 12 bits")
+    return decode_codecs.open_jpeg12(content, name=name)
+
+
+def _warn_of_others(
+    pages: int, facts: TiffFacts | None, kind: str, *, name: str, page: int | None
+) -> None:
+    others = pages - 1 - (facts.reduced if facts is not None else 0)
+    if page is None and others > 0:
+        what = "pages" if kind == "tiff" else "frames"
+        warnings.warn(
+            f"{name} has {others + 1} {what}: only the first is used.", PictureWarning, stacklevel=4
+        )
+
+
+def _open_rare(
+    content: Path | bytes, facts: TiffFacts, *, name: str, page: int | None, max_pixels: int
+) -> Opened:
+    """Open a TIFF of a kind that libvips' wheel does not read."""
+    opened = None
+    if not facts.raw and decode_codecs.works():
+        opened = decode_codecs.open_tiff(
+            content, name=name, page=facts.page, sub=facts.sub, max_pixels=max_pixels
+        )
+    if opened is None:
+        raise PictureError(unread(name, facts.unread, extra=not facts.raw) + ".")
+    _warn_of_others(opened.metadata.pages, facts, "tiff", name=name, page=page)
+    with _stream(content) as stream:
+        metadata = _descriptive(opened.metadata, stream)
+    turn = facts.orientation if facts.orientation in range(1, 9) else 1
+    return replace(opened, metadata=metadata, orientation=turn or 1)
+
+
+def _need_codecs(what: str) -> None:
+    if not decode_codecs.works():
+        raise PictureError(
+            f"{what}, which needs an optional part; {decode_codecs.REMEDY}, or save it as PNG or "
+            "TIFF."
+        )
+
+
+def _descriptive(metadata: Metadata, stream: BinaryIO) -> Metadata:
+    """Add what a TIFF's tags tell about the picture, where they are sound."""
+    try:
+        block, compression = exif.from_tiff(stream, page=metadata.page)
+    except exif.ExifError:
+        return metadata
+    return replace(metadata, exif=block, compression=TIFF_COMPRESSIONS.get(compression))
 
 
 def page_count_of(content: Path | bytes, *, name: str) -> int:
@@ -314,7 +257,7 @@ def _opened(
     image: Any,
     again: Callable[[], Any],
     metadata: Metadata,
-    facts: _TiffFacts | None,
+    facts: TiffFacts | None,
     *,
     name: str,
 ) -> Opened:
@@ -466,9 +409,5 @@ def _metadata(image: Any, content: Path | bytes, kind: str, *, page: int, pages:
         if kind == "webp":
             return replace(metadata, lossless=_lossless(stream))
         if kind == "tiff":
-            try:
-                block, compression = exif.from_tiff(stream, page=page)
-            except exif.ExifError:
-                return metadata
-            return replace(metadata, exif=block, compression=TIFF_COMPRESSIONS.get(compression))
+            return _descriptive(metadata, stream)
     return metadata

@@ -1,6 +1,7 @@
 """Open what libvips' wheel does not read.
 
-HEIC goes through pillow-heif; BMP, JPEG 2000 and TIFF in Lab through Pillow.
+HEIC goes through pillow-heif; BMP, JPEG 2000, PSD (flattened), TGA, ICO (the largest picture) and
+TIFF in Lab through Pillow.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tinct.photo.lightness import Layout
 from tinct.photo.metadata import Metadata, PictureWarning, plausible_dpi
 from tinct.photo.source import Opened, check_size, damaged, of_array, scaled
 
-PILLOW = {"bmp": "BMP", "jp2": "JPEG2000", "tiff": "TIFF"}
+PILLOW = {"bmp": "BMP", "jp2": "JPEG2000", "tiff": "TIFF", "psd": "PSD", "tga": "TGA", "ico": "ICO"}
 
 
 def _stream_of(content: Path | bytes) -> BinaryIO:

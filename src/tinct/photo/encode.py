@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from tinct import libvips
 from tinct.errors import SaveError
 from tinct.photo import exif
+from tinct.photo.decode_codecs import encode_jxl
 from tinct.photo.metadata import (
     Metadata,
     Note,
@@ -65,12 +66,16 @@ TARGETS: dict[str, Target] = {
     "tiff": Target((".tif", ".tiff"), True, True, 2**31 - 1),
     "avif": Target((".avif",), True, True, 16_384),
     "heic": Target((".heic", ".heif", ".hif"), True, True, 16_384),
+    "jxl": Target((".jxl",), True, True, 2**30),
 }
 
 
-def heic_works() -> bool:
-    """Tell whether pillow-heif, which reads and writes HEIC, is installed."""
-    return find_spec("pillow_heif") is not None
+def missing_parts() -> dict[str, str]:
+    """Return the targets that cannot be written here, and the package that is missing."""
+    needed = {"heic": ("pillow_heif", "pillow-heif"), "jxl": ("imagecodecs", "imagecodecs")}
+    return {
+        kind: package for kind, (module, package) in needed.items() if find_spec(module) is None
+    }
 
 
 def check(kind: str, *, width: int, height: int) -> None:
@@ -84,9 +89,11 @@ def check(kind: str, *, width: int, height: int) -> None:
         raise SaveError(
             f"tinct does not write {kind or 'this format'!r}; choose one of {', '.join(TARGETS)}."
         )
-    if kind == "heic" and not heic_works():
+    missing = missing_parts().get(kind)
+    if missing is not None:
         raise SaveError(
-            "HEIC needs the package pillow-heif; install it or choose AVIF, JPEG or PNG."
+            f"{kind.upper()} needs the package {missing}; install it (pip install "
+            "'tinct[formats]') or choose AVIF, JPEG or PNG."
         )
     longest = TARGETS[kind].longest
     if max(width, height) > longest:
@@ -114,8 +121,14 @@ def _blocks(
         block = exif.revise(
             metadata.exif, width=width, height=height, software=software, dpi=metadata.dpi
         )
-        if len(block) > SEGMENT and kind not in ("tiff", "heic"):
-            raise exif.ExifError(f"{len(block)} bytes are more than {kind.upper()} holds")
+        if len(block) > SEGMENT and kind not in ("tiff", "heic", "jxl"):
+            block, dropped = exif.slim(block, limit=SEGMENT)
+            if dropped != "unused bytes":
+                warnings.warn(
+                    f"EXIF was too large for {kind.upper()}: {dropped} was left out.",
+                    PictureWarning,
+                    stacklevel=4,
+                )
     except exif.ExifError as error:
         warnings.warn(f"EXIF was left out: {error}.", PictureWarning, stacklevel=4)
         block = exif.revise(None, width=width, height=height, software=software, dpi=metadata.dpi)
@@ -175,6 +188,8 @@ def encode(
         )  # fmt: skip
     if kind == "heic":
         return _encode_heic(rgb, alpha, blocks, path, bits=held)
+    if kind == "jxl":
+        return _encode_jxl(rgb, alpha, blocks, path)
     image = _image(rgb, alpha, kind)
     image = image.copy(
         xres=(metadata.dpi or (72, 72))[0] / 25.4, yres=(metadata.dpi or (72, 72))[1] / 25.4
@@ -353,3 +368,16 @@ def _encode_heic(
     except (RuntimeError, ValueError, OSError) as error:
         raise SaveError(f"the HEIC encoder failed: {error}.") from error
     return target.getvalue() if path is None else b""
+
+
+def _encode_jxl(
+    rgb: NDArray[Any], alpha: NDArray[Any] | None, blocks: _Blocks, path: Path | None
+) -> bytes:
+    try:
+        data = encode_jxl(rgb, alpha, exif_block=blocks.exif, xmp=blocks.xmp)
+    except ValueError as error:
+        raise SaveError(f"the JPEG XL encoder failed: {error}.") from error
+    if path is None:
+        return data
+    path.write_bytes(data)
+    return b""

@@ -25,6 +25,7 @@ RESOLUTION, UNIT = (282, 283), 296
 THUMBNAIL, THUMBNAIL_SIZE = 513, 514
 EXIF, GPS, INTEROP = 34665, 34853, 40965
 POINTERS = (EXIF, GPS, INTEROP)
+MAKER_NOTE, USER_COMMENT, PRINT_IM = 0x927C, 0x9286, 0xC4A5
 COLOR_SPACE, PIXEL_WIDTH, PIXEL_HEIGHT = 0xA001, 0xA002, 0xA003
 
 # What a TIFF file tells about the picture rather than about the file: document name, description,
@@ -120,6 +121,14 @@ def read_tags(stream: BinaryIO, header: Header, offset: int) -> tuple[Tags, int]
     return tags, following if len(rest) == tail else 0
 
 
+def link_of(stream: BinaryIO, header: Header, offset: int) -> int:
+    """Return where the directory at ``offset`` holds the offset of the next one."""
+    head, entry = (8, 20) if header.big else (2, 12)
+    stream.seek(offset)
+    count = int.from_bytes(stream.read(head), "little" if header.order == "<" else "big")
+    return offset + head + count * entry
+
+
 def number(tags: Tags, name: int, header: Header) -> int | None:
     """Return the first value of a whole-number tag, or None if there is none."""
     tag = tags.get(name)
@@ -179,19 +188,24 @@ def _copy(
     headers: tuple[Header, Header],
     offset: int,
     depth: int = 0,
+    everything: bool = False,
+    without: frozenset[int] = frozenset(),
 ) -> Tags:
     """Copy what a directory tells about the picture into another file; return its tags there."""
     old, new = headers
     tags, _ = read_tags(source, old, offset)
     copied: Tags = {}
     for name, tag in tags.items():
-        if depth == 0 and name not in DESCRIPTIVE:
+        if name in without or (depth == 0 and not everything and name not in DESCRIPTIVE):
             continue
         if name in POINTERS:
             place = number(tags, name, old)
             if depth < 2 and place is not None:
                 try:
-                    inner = _copy(source, target, headers=headers, offset=place, depth=depth + 1)
+                    inner = _copy(
+                        source, target, headers=headers, offset=place, depth=depth + 1,
+                        without=without,
+                    )  # fmt: skip
                 except ExifError:
                     continue
                 place = _write_tags(target, new, inner)
@@ -265,6 +279,37 @@ def revise(
         tags[UNIT] = Tag(3, 1, struct.pack(header.order + "H", 2))
     _point_at(stream, header, _write_tags(stream, header, tags))
     return stream.getvalue()
+
+
+def slim(block: bytes, *, limit: int) -> tuple[bytes, str]:
+    """Make an EXIF block small enough for a format, leaving out what is missed least.
+
+    Args:
+        block: as :func:`revise` returns it.
+        limit: the most bytes it may have.
+
+    Returns:
+        The block, and in words what was left out.
+
+    Raises:
+        ExifError: it is damaged, or still too large.
+    """
+    source = io.BytesIO(block)
+    old = read_header(source)
+    for without, words in (
+        (frozenset[int](), "unused bytes"),
+        (frozenset({MAKER_NOTE}), "the camera maker's note"),
+        (frozenset({MAKER_NOTE, USER_COMMENT, PRINT_IM}), "the camera maker's note and comments"),
+    ):
+        target = io.BytesIO(block[:8])
+        target.seek(0, 2)
+        tags = _copy(
+            source, target, headers=(old, old), offset=old.first, everything=True, without=without
+        )
+        _point_at(target, old, _write_tags(target, old, tags))
+        if len(target.getbuffer()) <= limit:
+            return target.getvalue(), words
+    raise ExifError(f"{len(block)} bytes are more than the {limit} that fit")
 
 
 def _erase_thumbnail(stream: io.BytesIO, header: Header, offset: int) -> None:

@@ -18,6 +18,12 @@ from tinct.photo.icc import ProfileError
 from tinct.photo.metadata import Metadata, Note, PictureWarning
 from tinct.photo.source import Opened, of_array
 
+READ_ONLY = {
+    "gif": (".gif",), "bmp": (".bmp",), "jp2": (".jp2", ".j2k"), "psd": (".psd",),
+    "tga": (".tga",), "ico": (".ico",), "mpo": (".mpo",),
+}  # fmt: skip
+"""Formats that are read but not written, and their file name endings."""
+
 MAX_PIXELS = 500_000_000
 """Larger pictures are refused unless the caller raises the limit."""
 
@@ -65,10 +71,12 @@ def open_photo(
 ) -> Photo:
     """Open a photograph.
 
-    Formats: JPEG, PNG, WebP, TIFF, AVIF, GIF, BMP, JPEG 2000, and HEIC if pillow-heif is
-    installed. The content decides, not the name. Gray without a profile is taken as it is;
-    anything else is read as luminance through its ICC profile (CMYK without one: through a general
-    press profile) and coded with the curve of sRGB. Palette and 1 bit become 8 bits; 16 bits stay;
+    Formats: JPEG (also MPO), PNG, WebP, TIFF, AVIF, GIF, BMP, JPEG 2000, PSD (flattened), TGA,
+    ICO; HEIC if pillow-heif is installed; JPEG XL, JPEG of 12 bits and rare kinds of TIFF if
+    tifffile and imagecodecs are. The content decides, not the name. Gray without a profile is taken
+    as it is; anything else is read as luminance through its ICC profile (CMYK without one: through
+    a general press profile) and coded with the curve of sRGB. Palette and 1 bit become 8 bits; 16
+    bits stay;
     floats 0..1 become 16 bits, others are stretched, with a warning. EXIF orientation is applied.
     Memory: the gray result and a few strips.
 
@@ -176,8 +184,14 @@ def _turned(upright: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def _photo(opened: Opened, *, name: str) -> Photo:
     """Read the pixels of an opened picture, strip by strip, into upright arrays."""
+    if opened.layout == "cmyk" and opened.profile is None:
+        warnings.warn(
+            f"{name} is CMYK without a color profile: a general press profile was assumed.",
+            PictureWarning,
+            stacklevel=3,
+        )
     try:
-        read = lightness.reader(opened.layout, opened.dtype, opened.profile, gamma=opened.gamma)
+        read = lightness.reader(opened.layout, opened.dtype, opened.profile, coding=opened.coding)
     except ProfileError as error:
         warnings.warn(
             f"{name}: the ICC profile was ignored: {error}.", PictureWarning, stacklevel=3
@@ -312,7 +326,7 @@ def suffix_for(photo: Photo, source: str | Path = "") -> str:
         The ending, with its dot; that of PNG where tinct does not write the picture's own format.
     """
     kind = photo.metadata.format
-    if kind not in encode.TARGETS or (kind == "heic" and not encode.heic_works()):
+    if kind not in encode.TARGETS or kind in encode.missing_parts():
         return ".png"
     suffix = Path(source).suffix
     endings = encode.TARGETS[kind].suffixes
@@ -332,16 +346,15 @@ class Format:
 
 def formats() -> list[Format]:
     """List the formats that are read and written on this computer."""
-    heic = encode.heic_works()
+    missing = encode.missing_parts()
     found = []
     for name, kind in encode.TARGETS.items():
         remark = f"{'16' if kind.wide else '8'} bits, {'alpha' if kind.alpha else 'no alpha'}"
         if name in ("avif", "heic"):
             remark = "12 bits, alpha"
-        works = name != "heic" or heic
-        found.append(
-            Format(name, kind.suffixes, works, works, remark if works else "needs pillow-heif")
-        )
-    for name, endings in (("gif", (".gif",)), ("bmp", (".bmp",)), ("jp2", (".jp2", ".j2k"))):
+        works = name not in missing
+        remark = remark if works else f"needs {missing[name]}"
+        found.append(Format(name, kind.suffixes, works, works, remark))
+    for name, endings in READ_ONLY.items():
         found.append(Format(name, endings, True, False, "written as PNG"))
     return found

@@ -1,4 +1,4 @@
-"""Read from the header of a JPEG how strongly it was compressed.
+"""Read from the header of a JPEG its size and how strongly it was compressed.
 
 References:
     [1] ITU-T T.81 (JPEG), annexes B and K.
@@ -6,7 +6,9 @@ References:
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+import struct
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,17 +33,9 @@ def read_jpeg(stream: BinaryIO) -> tuple[int | None, Subsampling | None]:
         The quality 1..100 whose standard table is nearest, and the subsampling (None: gray); None
         where the file does not tell.
     """
-    stream.seek(2)
     tables: dict[int, NDArray[Any]] = {}
-    while True:
-        marker = stream.read(2)
-        while marker == b"\xff\xff":
-            marker = b"\xff" + stream.read(1)
-        size = int.from_bytes(stream.read(2), "big") - 2
-        if len(marker) < 2 or marker[0] != 0xFF or size < 0:
-            return None, None
-        body = stream.read(size)
-        if marker[1] == 0xDB:
+    for marker, body in _segments(stream):
+        if marker == 0xDB:
             at = 0
             while at < len(body):
                 wide, name = body[at] >> 4, body[at] & 15
@@ -52,13 +46,44 @@ def read_jpeg(stream: BinaryIO) -> tuple[int | None, Subsampling | None]:
                     np.int64
                 )
                 at += 1 + length
-        elif 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
-            if len(body) < 9:
-                return None, None
+        elif _is_frame(marker, body):
             table = tables.get(body[8])
             return (None if table is None else _quality(table)), _subsampling(body)
-        elif marker[1] in (0xD9, 0xDA):
-            return None, None
+    return None, None
+
+
+class Frame(NamedTuple):
+    """What a frame header says: bits a sample, and the size."""
+
+    bits: int
+    width: int
+    height: int
+
+
+def read_frame(stream: BinaryIO) -> Frame | None:
+    """Read the first frame header of a JPEG; None where it has none."""
+    for marker, body in _segments(stream):
+        if _is_frame(marker, body):
+            height, width = struct.unpack_from(">HH", body, 1)
+            return Frame(body[0], width, height)
+    return None
+
+
+def _segments(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Give marker and body of the segments before the first scan, as far as they are sound."""
+    stream.seek(2)
+    while True:
+        marker = stream.read(2)
+        while marker == b"\xff\xff":
+            marker = b"\xff" + stream.read(1)
+        size = int.from_bytes(stream.read(2), "big") - 2
+        if len(marker) < 2 or marker[0] != 0xFF or size < 0 or marker[1] in (0xD9, 0xDA):
+            return
+        yield marker[1], stream.read(size)
+
+
+def _is_frame(marker: int, body: bytes) -> bool:
+    return 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(body) >= 9
 
 
 def _quality(table: NDArray[Any]) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -56,15 +56,28 @@ def encode(light: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     return codes.astype(np.uint16)
 
 
-def _plain_tables(codes: int, gamma: float | None = None) -> tuple[NDArray[np.float32], ...]:
-    """Return what R, G and B of sRGB add to the luminance."""
+class Coding(NamedTuple):
+    """How a file without a profile codes its colors, where that is not as in sRGB.
+
+    Attributes:
+        gamma: the exponent that the codes were made with; None: the curve of sRGB.
+        weights: what linear R, G and B of 1 add to the luminance; None: those of sRGB.
+    """
+
+    gamma: float | None = None
+    weights: tuple[float, float, float] | None = None
+
+
+def _plain_tables(codes: int, coding: Coding) -> tuple[NDArray[np.float32], ...]:
+    """Return what R, G and B add to the luminance."""
     ramp = np.linspace(0, 1, codes)
-    linear = srgb_to_linear(ramp) if gamma is None else ramp ** (1 / gamma)
-    return tuple((weight * linear).astype(np.float32) for weight in RGB_TO_XYZ[1])
+    linear = srgb_to_linear(ramp) if coding.gamma is None else ramp ** (1 / coding.gamma)
+    weights = RGB_TO_XYZ[1] if coding.weights is None else coding.weights
+    return tuple((weight * linear).astype(np.float32) for weight in weights)
 
 
 def reader(
-    layout: Layout, dtype: DTypeLike, profile: bytes | None, *, gamma: float | None = None
+    layout: Layout, dtype: DTypeLike, profile: bytes | None, *, coding: Coding | None = None
 ) -> Reader:
     """Make the function that reads strips of one picture.
 
@@ -73,8 +86,7 @@ def reader(
         dtype: uint8 or uint16, the type of the strips and of the result; strips in Lab are float32
             instead.
         profile: the embedded ICC profile, or None.
-        gamma: the exponent that the codes were made with, where there is no profile and it is not
-            that of sRGB.
+        coding: how the colors are coded where there is no profile; None: as in sRGB.
 
     Returns:
         A function from a strip (h, w, channels) to its neutral sRGB codes (h, w) and the number of
@@ -94,7 +106,7 @@ def reader(
         return _table_reader(dtype, profile, CHANNELS[layout])
     codes = int(np.iinfo(dtype).max) + 1
     if profile is None:
-        return _plain_reader(layout, dtype, gamma)
+        return _plain_reader(layout, dtype, coding or Coding())
     tables = icc.luminance_tables(profile, codes=codes)
     ramp = np.arange(codes).astype(dtype)
     if tables is not None:
@@ -109,15 +121,15 @@ def reader(
     return _table_reader(dtype, profile, CHANNELS[layout])
 
 
-def _plain_reader(layout: Layout, dtype: np.dtype[Any], gamma: float | None) -> Reader:
+def _plain_reader(layout: Layout, dtype: np.dtype[Any], coding: Coding) -> Reader:
     """Make the reader of gray or RGB without a profile."""
     codes = int(np.iinfo(dtype).max) + 1
     neutral = None
-    if gamma is not None:
-        neutral = encode(np.linspace(0, 1, codes) ** (1 / gamma), dtype)
+    if coding.gamma is not None:
+        neutral = encode(np.linspace(0, 1, codes) ** (1 / coding.gamma), dtype)
     if layout == "gray":
         return _gray_reader(neutral)
-    return _rgb_reader(dtype, _plain_tables(codes, gamma), neutral)
+    return _rgb_reader(dtype, _plain_tables(codes, coding), neutral)
 
 
 def _gray_reader(neutral: NDArray[Any] | None) -> Reader:

@@ -13,6 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
+
+from tinct.color import RGB_TO_XYZ
+from tinct.photo.lightness import Coding
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = "XML:com.adobe.xmp"
 LONGEST_TEXT = 1 << 22  # bytes; longer texts, packed or not, are left out
@@ -20,6 +25,7 @@ ALL_TEXTS = 1 << 24
 BLOCK = 1 << 22  # bytes moved at a time
 MANY = 10_000  # chunks that are looked at
 KEYWORD = 79  # bytes of Latin-1
+SAME_WEIGHTS = 0.01  # luminance weights that are nearer to those of sRGB are taken for them
 PLAIN = (0.43, 0.48)  # file gamma of pictures for ordinary screens: taken for sRGB
 
 
@@ -29,42 +35,68 @@ class PngFacts:
 
     Attributes:
         texts: keywords and texts in the file's order, without XMP.
-        gamma: the exponent of the file's coding, as in gAMA, where it decides how pixels are read:
-            no chunk that goes before it is there, and it is not that of ordinary screens.
+        coding: how the colors are coded, as in gAMA and cHRM, where these decide how pixels are
+            read: no chunk that goes before them is there, and they are not those of ordinary
+            screens.
     """
 
     texts: tuple[tuple[str, str], ...] = ()
-    gamma: float | None = None
+    coding: Coding | None = None
 
 
 def read_facts(stream: BinaryIO) -> PngFacts:
-    """Read the texts and the gamma of a PNG; damaged chunks are left out.
+    """Read the texts and the coding of a PNG; damaged chunks are left out.
 
     Args:
         stream: the file, seekable.
     """
     texts: list[tuple[str, str]] = []
     gamma: float | None = None
+    weights: tuple[float, float, float] | None = None
     total = 0
     kinds: set[bytes] = set()
     for kind, data in _chunks(stream):
         kinds.add(kind)
         if kind == b"gAMA" and len(data) == 4:
             gamma = int.from_bytes(data, "big") / 100_000
+        if kind == b"cHRM" and len(data) == 32:
+            weights = luminance_weights([v / 100_000 for v in struct.unpack(">8I", data)])
         found = _text(kind, data)
         if found is not None and found[0] != XMP:
             total += len(found[1])
             if total <= ALL_TEXTS:
                 texts.append(found)
-    # Each of these says more than gAMA and goes before it [1, 11.3.2].
-    if (
-        kinds & {b"iCCP", b"sRGB", b"cICP"}
-        or gamma is None
-        or not 0.1 <= gamma <= 10
-        or PLAIN[0] <= gamma <= PLAIN[1]
-    ):
+    # Each of these says more than gAMA and cHRM and goes before them [1, 11.3.2].
+    if kinds & {b"iCCP", b"sRGB", b"cICP"}:
+        return PngFacts(tuple(texts))
+    if gamma is not None and (not 0.1 <= gamma <= 10 or PLAIN[0] <= gamma <= PLAIN[1]):
         gamma = None
-    return PngFacts(tuple(texts), gamma)
+    if gamma is None and weights is None:
+        return PngFacts(tuple(texts))
+    return PngFacts(tuple(texts), Coding(gamma, weights))
+
+
+def luminance_weights(chromaticities: Sequence[float]) -> tuple[float, float, float] | None:
+    """Return what linear R, G and B add to the luminance, from their chromaticities.
+
+    Args:
+        chromaticities: x and y of white, red, green and blue.
+
+    Returns:
+        None where no colors have these chromaticities, or they are those of sRGB.
+    """
+    pairs = np.reshape(np.asarray(chromaticities, dtype=np.float64), (4, 2))
+    x, y = pairs.T
+    if (y <= 0.001).any():
+        return None
+    xyz = np.stack([x / y, np.ones(4), (1 - x - y) / y])
+    try:
+        weights = np.linalg.solve(xyz[:, 1:], xyz[:, 0])
+    except np.linalg.LinAlgError:
+        return None
+    if (weights <= 0).any() or np.abs(weights - RGB_TO_XYZ[1]).max() < SAME_WEIGHTS:
+        return None
+    return float(weights[0]), float(weights[1]), float(weights[2])
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -80,7 +112,9 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         length = int.from_bytes(head[:4], "big")
         if place + length + 12 > end:
             return
-        wanted = head[4:] in (b"tEXt", b"zTXt", b"iTXt", b"gAMA") and length <= LONGEST_TEXT
+        wanted = (
+            head[4:] in (b"tEXt", b"zTXt", b"iTXt", b"gAMA", b"cHRM") and length <= LONGEST_TEXT
+        )
         yield head[4:], stream.read(length) if wanted else b""
         place += length + 12
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct.errors import PictureError
-from tinct.photo.lightness import CHANNELS, Layout
+from tinct.photo.lightness import CHANNELS, Coding, Layout
 from tinct.photo.metadata import Metadata
 
 STRIP = 1 << 19  # pixels read at a time
@@ -31,7 +31,7 @@ class Opened:
         metadata: everything else.
         strips: gives the pixels from top to bottom as (first row, (h, W, channels)), of ``dtype``;
             colors in Lab are float32.
-        gamma: the exponent that the file's codes were made with, where it is not that of sRGB.
+        coding: how the file codes its colors, where it has no profile and it is not as in sRGB.
     """
 
     layout: Layout
@@ -43,7 +43,7 @@ class Opened:
     profile: bytes | None
     metadata: Metadata
     strips: Callable[[], Iterator[tuple[int, NDArray[Any]]]]
-    gamma: float | None = None
+    coding: Coding | None = None
 
 
 def of_array(
@@ -104,11 +104,18 @@ def damaged(name: str, kind: str, why: str) -> str:
     )
 
 
-def unread(name: str, what: str) -> str:
-    """Word the message about a sound file of a kind that is not read."""
+def unread(name: str, what: str, *, extra: bool) -> str:
+    """Word the message about a sound TIFF of a kind that is not read.
+
+    Args:
+        name: of the file.
+        what: about it is not read.
+        extra: whether the optional part ``formats`` reads it.
+    """
+    first = "install the part that reads it: pip install 'tinct[formats]', or " if extra else ""
     return (
-        f"{name} is a TIFF of a kind that is not read yet ({what}); convert it, for example with "
-        "ImageMagick: magick FILE -compress lzw NEW.tif"
+        f"{name} is a TIFF of a kind that is not read here ({what}); {first}convert it, for "
+        "example with ImageMagick: magick FILE -compress lzw NEW.tif"
     )
 
 

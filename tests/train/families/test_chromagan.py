@@ -126,7 +126,7 @@ def test_full_maps_have_the_papers_sizes() -> None:
         assert shared.shape == (2, 512, 28, 28)
         assert task.net.overview(shared).shape == (2, 512, 7, 7)
         assert task.net.middle(shared).shape == (2, 256, 28, 28)
-        whole = task.net.look(shared)
+        whole = task.net.encode(shared)
         assert task.net.summary(whole).shape == (2, 256)
         assert task.classes(whole).shape == (2, 1000)
         for height, width in ((224, 224), (120, 264), (8, 16), (448, 320)):
@@ -178,10 +178,10 @@ def test_any_size_meets_the_connected_layers_as_the_training_size_does() -> None
     net.overview = nn.Identity()
     # A map of the grid's own size goes through as it is, one twice as large as means of 2x2.
     found = torch.randn(2, 12, 2, 2)
-    assert torch.equal(net.look(found), found.flatten(1))
+    assert torch.equal(net.encode(found), found.flatten(1))
     found = torch.randn(2, 12, 4, 4)
-    assert torch.allclose(net.look(found), F.avg_pool2d(found, 2).flatten(1), atol=1e-6)
-    assert net.look(torch.randn(1, 12, 3, 7)).shape == (1, 12 * 2 * 2)
+    assert torch.allclose(net.encode(found), F.avg_pool2d(found, 2).flatten(1), atol=1e-6)
+    assert net.encode(torch.randn(1, 12, 3, 7)).shape == (1, 12 * 2 * 2)
 
 
 def test_summary_is_the_same_at_every_place() -> None:
@@ -189,7 +189,7 @@ def test_summary_is_the_same_at_every_place() -> None:
     given: list[Tensor] = []
     net.color.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     shared = net.base(torch.rand(2, 1, 40, 72) * 100)
-    whole = net.look(shared)
+    whole = net.encode(shared)
     net.paint(shared, whole)
     summary = net.summary(whole)
     assert given[0].shape == (2, 12 + 8, 5, 9)
@@ -278,7 +278,7 @@ def test_terms_by_hand() -> None:
     terms = task.loss("net", batch)
     assert float(terms["color"].detach()) == pytest.approx(squares, rel=1e-4)
     assert float(terms["adversarial"].detach()) == pytest.approx(-0.1 * 0.7, rel=1e-6)
-    whole = task.net.look(task.net.base(batch.input_lightness))
+    whole = task.net.encode(task.net.base(batch.input_lightness))
     with torch.no_grad():
         predicted = task.classes(whole).double().softmax(dim=1).numpy()
     kl = entropy(task.teacher(batch.input_lightness).double().numpy(), predicted, axis=1).mean()

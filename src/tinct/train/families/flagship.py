@@ -136,7 +136,7 @@ def stretch(gray: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def box_mean(x: Tensor, radius: int) -> Tensor:
-    """EMA over squares of side ``2 radius + 1``, cut off at the borders."""
+    """Mean over squares of side ``2 radius + 1``, cut off at the borders."""
     side = 2 * radius + 1
     down = F.avg_pool2d(x, (side, 1), 1, (radius, 0), count_include_pad=False)
     return F.avg_pool2d(down, (1, side), 1, (0, radius), count_include_pad=False)
