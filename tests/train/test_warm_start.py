@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 import torch
 
-from tinct.bundle import find_bundle
+from tinct.bundle import find_bundle, shipped_folder
 from tinct.command import cli
-from tinct.errors import TrainingError
+from tinct.errors import ModelError, TrainingError
 from tinct.train import recipes
 from tinct.train.data.batches import Pictures, to_batch
 from tinct.train.export import export
@@ -21,7 +21,7 @@ from tinct.train.recipe import Recipe
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch
 from tinct.train.trainer import train
-from tinct.train.warm_start import warm_start
+from tinct.train.warm_start import find_start, warm_start
 
 
 def nano(**model: object) -> Recipe:
@@ -107,3 +107,16 @@ def test_from_the_command_line(
     assert f"starts from the run {nano_run}" in capsys.readouterr().out
     assert cli.main([*words[:-1], "nothing", "--out", str(tmp_path / "other")]) != 0
     assert "nothing" in capsys.readouterr().err
+
+
+def test_an_installed_model_is_found_by_its_name() -> None:
+    assert find_start(Path("photo")) == shipped_folder() / "photo"
+    with pytest.raises(ModelError, match="no model 'fotos'; did you mean 'photo'"):
+        find_start(Path("fotos"))
+
+
+def test_what_cannot_begin_is_found_before_pictures_are_read(tmp_path: Path) -> None:
+    recipe = recipes.get("flagship-photo", size="nano")
+    with pytest.raises(ModelError, match="no model 'fotos'"):
+        train(recipe, [str(tmp_path / "nowhere")], tmp_path / "run", start=Path("fotos"))
+    assert not (tmp_path / "run").exists()

@@ -18,7 +18,7 @@ from tinct.settings import STRONGEST
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-FORMATS = ("jpeg", "png", "webp", "tiff", "avif", "heic")
+FORMATS = ("jpeg", "png", "webp", "tiff", "avif", "heic", "jxl")
 
 
 def meant(word: str, known: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ References:
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -59,6 +60,8 @@ def open_tiff(
     """
     import tifffile  # noqa: PLC0415
 
+    # What is wrong with a file is told once, in the error; who wants tifffile's remarks logs them.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
     try:
         with tifffile.TiffFile(content if isinstance(content, Path) else io.BytesIO(content)) as f:
             held: Any = f.pages[page]
@@ -78,6 +81,8 @@ def open_tiff(
         if isinstance(error, (MemoryError, PictureError)):
             raise
         raise PictureError(damaged(name, "tiff", str(error))) from error
+    if pixels.shape[2] < CHANNELS[layout]:
+        raise PictureError(damaged(name, "tiff", f"{pixels.shape[2]} channels are too few"))
     channels = CHANNELS[layout] + bool(extra and extra[0] in (1, 2))
     metadata = Metadata(format="tiff", bits=bits, page=page, pages=pages, had_icc=bool(profile))
     return of_array(

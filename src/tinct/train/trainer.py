@@ -36,7 +36,7 @@ from tinct.train.recipe import Recipe, Stage
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch, Task
 from tinct.train.validation import EarlyStopping, validate
-from tinct.train.warm_start import warm_start
+from tinct.train.warm_start import find_start, warm_start
 
 LOG_EVERY = 50
 
@@ -90,6 +90,8 @@ class Trainer:
         self.fabric.launch()
         self.fabric.print(f"training in {self.precision} on {self.fabric.device}", flush=True)
         torch.manual_seed(recipe.seed)
+        if start is not None:
+            start = find_start(start)  # before pictures are decoded for minutes
         self.pictures = Pictures(data, recipe=recipe.data, seed=recipe.seed)
         self.run = RunDir(out)
         if self.fabric.is_global_zero:

@@ -98,6 +98,18 @@ def _load(
     module.load_state_dict({**target, **held}, strict=True)
 
 
+def find_start(start: Path) -> Path:
+    """Return the folder of the run or the bundle that a training begins with.
+
+    Args:
+        start: a folder, or the name of an installed bundle.
+
+    Raises:
+        ModelError: there is none.
+    """
+    return start if (start / "recipe.json").is_file() else find_bundle(str(start)).path
+
+
 def _from_bundle(task: Task, start: Path, pictures: Batch | None) -> Weights:
     """Read a bundle's weights under the names that the task has for them."""
     graph = onnx.load_from_string(find_bundle(start).model_path.read_bytes()).graph
