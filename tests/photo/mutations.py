@@ -6,6 +6,7 @@ limits on time and memory, and prints each that does anything but open or raise 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import resource
@@ -174,13 +175,11 @@ def attempt(name: str, data: bytes, folder: Path) -> str | None:
                 save_photo(rgb, opened, folder / "x.png", overwrite=True)
                 if open_photo(folder / "x.png").gray.shape != opened.gray.shape:
                     return "saved at another size"
-        try:
+        with contextlib.suppress(PictureError):
             open_color(data, max_pixels=PIXELS)
-        except PictureError:
-            pass
         left = sorted(path.name for path in folder.iterdir() if path.name != "x.png")
         return f"left {left}" if left else None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}"
     finally:
         signal.alarm(0)

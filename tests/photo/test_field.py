@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -17,7 +18,7 @@ from made_pictures import ramp
 from tinct import photo
 from tinct.color import lightness_to_gray
 from tinct.errors import PictureError
-from tinct.photo import PictureWarning, decode_codecs, encode_photo, open_photo
+from tinct.photo import PictureWarning, decode_codecs, encode_photo, open_photo, save_photo
 
 
 def png(gray: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -239,6 +240,37 @@ def test_exif_that_is_too_large_keeps_date_camera_and_place() -> None:
     assert kept.get_ifd(0x8769)[36867] == "1939:05:01 11:59:58"
     assert 0x927C not in kept.get_ifd(0x8769)
     assert kept.get_ifd(0x8825)[1] == "N"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8"])
+def test_xmp_in_any_encoding_is_kept(encoding: str) -> None:
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
+        'syntax-ns#"><rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" '
+        'dc:source="Frühling in Zürich"/></rdf:RDF></x:xmpmeta>'
+    ).encode(encoding)
+    held = io.BytesIO()
+    Image.fromarray(ramp(20, 30)).save(held, "JPEG", xmp=packet)
+    opened = open_photo(held.getvalue())
+    kept = Image.open(io.BytesIO(encode_photo(recolored(opened), opened, format="jpeg")))
+    assert "Frühling in Zürich" in kept.info["xmp"].decode("utf-8")
+
+
+def test_names_and_texts_that_are_no_unicode(tmp_path: Path) -> None:
+    tags = Image.Exif()
+    tags[270] = b"Fr\xfchling\xff"
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/Gro\xdfmutter\xff.jpg"))
+    held = io.BytesIO()
+    Image.fromarray(ramp(20, 30)).save(held, "JPEG", exif=tags)
+    path.write_bytes(held.getvalue())
+    opened = open_photo(path)
+    target = path.with_name(path.stem + ".color.jpg")
+    save_photo(recolored(opened), opened, target)
+    assert b"Fr\xfchling\xff" in target.read_bytes()
+    assert photo.open_color(path).shape == (20, 30, 3)
+    path.write_bytes(held.getvalue()[:200])
+    with pytest.raises(PictureError):
+        open_photo(path)
 
 
 def test_primaries_of_a_png_decide_the_luminance() -> None:

@@ -43,6 +43,8 @@ def open_color(
     name = "it" if isinstance(source, bytes) else Path(source).name
     if not isinstance(source, bytes):
         _check_file(Path(source))
+        if any("\udc80" <= letter <= "\udcff" for letter in str(source)):
+            source = Path(source).read_bytes()  # pyvips takes names in UTF-8 only
     vips = libvips.load()
     try:
         image = _load(vips, source)

@@ -8,6 +8,7 @@ HEIC, tifffile and imagecodecs for JPEG XL and for rare kinds of TIFF.
 from __future__ import annotations
 
 import io
+import os
 import stat
 import warnings
 from collections.abc import Callable, Iterator
@@ -240,7 +241,7 @@ def _load(content: Path | bytes, kind: str, settings: dict[str, Any], *, name: s
     operation = LOADERS[kind] + ("" if isinstance(content, Path) else "_buffer")
     try:
         return pyvips.Operation.call(
-            operation, str(content) if isinstance(content, Path) else content, **settings
+            operation, os.fsencode(content) if isinstance(content, Path) else content, **settings
         )
     except pyvips.Error as error:
         text = libvips.reason(error)

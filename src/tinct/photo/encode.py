@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import mmap
+import os
 import warnings
 import zlib
 from collections.abc import Callable
@@ -201,7 +202,7 @@ def encode(
         if path is None:
             data = bytes(getattr(image, f"{operation}_buffer")(**settings))
         else:
-            getattr(image, operation)(str(path), **settings)
+            getattr(image, operation)(os.fsencode(path), **settings)
     except libvips.load().Error as error:
         raise SaveError(f"the {kind.upper()} encoder failed: {libvips.reason(error)}.") from error
     change = _tiff_exif if kind == "tiff" else _fill_room

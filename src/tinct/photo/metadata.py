@@ -9,6 +9,7 @@ References:
 
 from __future__ import annotations
 
+import re
 import struct
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -153,9 +154,25 @@ def revise_xmp(packet: bytes | None, *, note: Note | None) -> bytes | None:
     )
 
 
+def as_utf8(packet: bytes) -> bytes:
+    """Return a packet in UTF-8: from marked UTF-16, or mended where single bytes are Latin-1.
+
+    A packet that declares its encoding is left to the parser.
+    """
+    if packet.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = packet.decode("utf-16", "replace")
+        return re.sub(r"^\s*<\?xml[^>]*\?>", "", text).strip("\0 \t\r\n").encode()
+    packet = packet.strip(b"\0 \t\r\n")
+    if b"encoding=" in packet[:80]:
+        return packet
+    # "surrogateescape" gives each byte that is no UTF-8 as U+DC00 and its value.
+    text = packet.decode("utf-8", "surrogateescape")
+    return re.sub("[\udc80-\udcff]", lambda found: chr(ord(found[0]) - 0xDC00), text).encode()
+
+
 def _parse(packet: bytes, prefixes: dict[str, str]) -> ET.Element:
     """Parse a packet and gather the prefixes it uses; refuse entities, which XMP does not allow."""
-    packet = packet.strip(b"\0 \t\r\n")
+    packet = as_utf8(packet)
     if b"<!" in packet.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
         raise XmpError("it declares entities")
     root: ET.Element | None = None
