@@ -22,6 +22,7 @@ from tinct import __version__
 BASE = ("msgspec", "numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich")
 EXTRAS = {
     "heic": ("pillow_heif",),
+    "formats": ("imagecodecs", "pillow_heif", "tifffile"),
     "train": (
         *("torch", "torchvision", "timm", "lightning_fabric", "onnx", "safetensors", "tensorboard"),
         "matplotlib",
