@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from tinct import Colorizer, Settings
-from tinct.color import rgb_to_lab
+from tinct.color import linear_to_srgb, rgb_to_lab
 from tinct.errors import TinctError
+from tinct.photo import open_photo
 from tinct.photo.signatures import sniff
 
 SHIFT = 1.5
@@ -66,8 +67,12 @@ def compare(path: Path, data: bytes) -> list[str]:
         return [f"size {pixels.shape[1::-1]}, not {given.shape[1::-1]}"]
     if wide and pixels.dtype == np.uint8:
         found.append("16 bits became 8")
+    if clear and pixels.shape[2] == 3 and open_photo(path).alpha is not None:
+        return found  # ink on nothing is laid on paper, as the guide says
     if clear != (pixels.shape[2] == 4):
         found.append("transparency lost" if clear else "transparency from nowhere")
+    if not clear and pixels.shape[2] == 4 and (pixels[..., 3] == top).all():
+        return found
     # What lies under clear pixels is nobody's business.
     seen = pixels[::2, ::2, 3] > 0 if pixels.shape[2] == 4 else np.ones_like(pixels[::2, ::2, 0])
     seen = seen.astype(bool)
@@ -96,22 +101,30 @@ def _read(path: Path) -> tuple[NDArray[Any], bool, bool, dict[int, Any]]:
         profile = image.info.get("icc_profile")
         clear = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
         wide = image.mode.startswith("I")
-        upright = ImageOps.exif_transpose(image)
+        upright: Image.Image = ImageOps.exif_transpose(image) or image
         if wide:
-            codes = np.asarray(upright).astype(np.float64) / 65535
+            codes = np.asarray(upright).astype(np.float64)
+            codes /= (1 << max(8, int(codes.max()).bit_length())) - 1  # 12 bits stay 12 in Pillow
             return np.repeat(codes[..., None], 3, axis=2), clear, True, tags
         if upright.mode == "F":
             raise ValueError("floats are stretched")
         if profile and upright.mode in ("RGB", "L", "CMYK", "RGBA"):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             plain = upright.convert("RGB") if upright.mode == "RGBA" else upright
-            upright = ImageCms.profileToProfile(
-                plain, source, ImageCms.createProfile("sRGB"), outputMode="RGB", renderingIntent=1
+            upright = ImageCms.profileToProfile(  # type: ignore[assignment]
+                plain,
+                source,
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             )
         elif upright.mode == "CMYK":
             raise ValueError("CMYK without a profile is a matter of opinion")
-        rgb = upright.convert("RGBA" if clear else "RGB").convert("RGB")
-        return np.asarray(rgb) / 255, clear, False, tags
+        rgb = np.asarray(upright.convert("RGBA" if clear else "RGB").convert("RGB")) / 255
+        gamma = image.info.get("gamma")
+        if gamma and not profile and "srgb" not in image.info and not 0.43 <= gamma <= 0.48:
+            rgb = linear_to_srgb(rgb ** (1 / gamma))  # which Pillow leaves to others
+        return rgb, clear, False, tags
 
 
 def serve() -> None:

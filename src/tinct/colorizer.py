@@ -27,13 +27,14 @@ import tinct
 from tinct import photo
 from tinct.atomic import check_target
 from tinct.bundle import Bundle, find_bundle, verify
-from tinct.coloring import chroma, painting, palette, propagation
+from tinct.coloring import chroma, painting, palette, propagation, suggest
 from tinct.coloring.palette import Palette
+from tinct.coloring.suggest import Doubtful, Likely
 from tinct.drawing import flats
 from tinct.drawing.transparency import lay_on_paper, visible
 from tinct.engine import Engine, Prediction
 from tinct.errors import UsageError
-from tinct.hints import Hint, rasterize
+from tinct.hints import Hint, Point, rasterize
 from tinct.photo import Note, Photo, PictureWarning
 from tinct.settings import Settings, Wanted, settings_of
 
@@ -87,6 +88,69 @@ class Proposal:
     def cover(self) -> tuple[float, float]:
         """The shares of the planes' height and width that show the picture; the rest is padding."""
         return self.fitted.shape.cover
+
+    def _chances(self) -> tuple[Floats, Floats]:
+        """Return the distribution (K, h, w) and the bins' centers (K, 2)."""
+        if self.bins is None:
+            raise UsageError(
+                f"The model {self.bundle.name!r} gives no distribution of colors, or was not asked "
+                "for it; propose with bins=True, by a model that has them."
+            )
+        manifest = self.bundle.manifest
+        centers = np.asarray(manifest.ab_bins, np.float32)
+        return suggest.probabilities(self.bins, temperature=manifest.doubt_temperature), centers
+
+    def doubt(self) -> Floats:
+        """Return where the model is unsure.
+
+        Returns:
+            Float32 (H/4, W/4) of the working size, without padding: how far likely colors lie from
+            their mean there, Lab units.
+
+        Raises:
+            UsageError: there are no ``bins``.
+        """
+        found = suggest.doubt_map(*self._chances())
+        down, across = self.cover
+        return found[: max(1, round(len(found) * down)), : max(1, round(found.shape[1] * across))]
+
+    def suggest(self, *, count: int = 5, colors: int = 5) -> list[Doubtful]:
+        """Find the regions where a hint would help most, and the colors that are likely there.
+
+        Args:
+            count: how many regions at most.
+            colors: how many colors for each at most.
+
+        Raises:
+            UsageError: there are no ``bins``.
+        """
+        chances, centers = self._chances()
+        return suggest.doubtful_regions(
+            chances,
+            centers,
+            self.fitted.lightness[0, 0],
+            cover=self.cover,
+            count=count,
+            colors=colors,
+        )
+
+    def likely_at(self, x: float, y: float, *, colors: int = 5) -> tuple[Likely, ...]:
+        """Return the likeliest colors at a place that can be told from each other.
+
+        Args:
+            x: share of the picture's width, 0..1.
+            y: share of its height.
+            colors: how many at most.
+
+        Raises:
+            UsageError: there are no ``bins``.
+        """
+        chances, centers = self._chances()
+        down, across = self.cover
+        row = min(int(y * down * chances.shape[1]), chances.shape[1] - 1)
+        column = min(int(x * across * chances.shape[2]), chances.shape[2] - 1)
+        around = chances[:, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        return suggest.likely_colors(around.mean((1, 2)), centers, count=colors)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -471,6 +535,38 @@ class Colorizer(Front):
             kept = found if proposal.paints else found[-2:]
             found = propagation.follow(fitted.lightness[0, 0], kept, planes)
         return replace(proposal, color=found)
+
+    def vary(
+        self,
+        proposal: Proposal,
+        *,
+        count: int = 3,
+        regions: int = 3,
+        hints: tuple[Hint, ...] = (),
+        reference: Palette | None = None,
+    ) -> list[Proposal]:
+        """Make coherent alternatives: the most doubtful regions get their other likely colors.
+
+        Args:
+            proposal: of this colorizer's model, with ``bins``.
+            count: how many alternatives at most; fewer where the model has no doubt.
+            regions: how many regions change at most.
+            hints: that hold in all of them, also inside those regions.
+            reference: as for :meth:`adjust`.
+
+        Raises:
+            UsageError: there are no ``bins``.
+        """
+        found = proposal.suggest(count=regions, colors=count + 1)
+        made = []
+        for choice in suggest.alternatives(found, count=count):
+            others = tuple(
+                Point(x=x, y=y, color=(region.lightness, *likely.ab), radius=0.02)
+                for region, likely in choice
+                for x, y in suggest.interior(region.mask, cover=proposal.cover)
+            )
+            made.append(self.adjust(proposal, hints=(*others, *hints), reference=reference))
+        return made
 
     def render(
         self,

@@ -22,6 +22,8 @@ OPTIONS = {
     "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
     "--recipe --save-recipe --flat --layers --all-pages --json --model --quality --device "
     "--threads",
+    "suggest": "-h --help --count --colors --map --variants -o --output --overwrite --json --model "
+    "--quality --device --threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "

@@ -82,6 +82,31 @@ def test_video_colors_in_planes_are_converted() -> None:
     assert np.abs(open_photo(data).gray.astype(int) - plain.gray).max() <= 2
 
 
+@pytest.mark.parametrize(("red", "blue"), [(0.299, 0.114), (0.2126, 0.0722)])
+def test_video_colors_without_jpeg_are_no_rgb(red: float, blue: float) -> None:
+    """TIFF 6.0, section 21: YCbCrCoefficients; gray colors with a tint, by hand."""
+    rgb = np.empty((20, 30, 3))
+    rgb[..., 0], rgb[..., 1], rgb[..., 2] = ramp(20, 30), 90, 120
+    luma = red * rgb[..., 0] + (1 - red - blue) * rgb[..., 1] + blue * rgb[..., 2]
+    cb = (rgb[..., 2] - luma) / (2 * (1 - blue)) + 128
+    cr = (rgb[..., 0] - luma) / (2 * (1 - red)) + 128
+    ycc = np.rint(np.dstack([luma, cb, cr])).astype(np.uint8)
+    rationals = tuple(
+        part for share in (red, 1 - red - blue, blue) for part in (round(share * 10_000), 10_000)
+    )
+    data = written(
+        ycc, photometric="ycbcr", subsampling=(1, 1), extratags=[(529, 5, 3, rationals, True)]
+    )
+    plain = open_photo(written(np.rint(rgb).astype(np.uint8), photometric="rgb"))
+    assert np.abs(open_photo(data).gray.astype(int) - plain.gray).max() <= 2
+
+
+def test_24_bits_become_16() -> None:
+    codes = ramp(20, 30).astype(np.uint32) * 65793
+    data = written(codes, photometric="minisblack", bitspersample=24, compression=None)
+    np.testing.assert_array_equal(open_photo(data).gray, codes >> 8)
+
+
 def test_the_whole_picture_below_a_thumbnail_is_taken() -> None:
     held = io.BytesIO()
     whole = ramp(64, 96)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, TiffImagePlugin
 
 from made_pictures import ramp
@@ -138,13 +139,67 @@ def test_ordinary_pictures_are_read_as_they_are(chunks: list[tuple[bytes, bytes]
 
 
 def test_an_unspecified_channel_is_no_transparency() -> None:
-    both = np.dstack([ramp(30, 40), np.zeros((30, 40), np.uint8)])
+    both = np.dstack([ramp(30, 40), np.full((30, 40), 9, np.uint8)])
     data = tiff(both)
     with pytest.warns(PictureWarning, match="no transparency"):
         opened = open_photo(changed(data, 338, value=0))
     assert opened.alpha is None
     np.testing.assert_array_equal(opened.gray, both[..., 0])
     assert open_photo(data).alpha is not None  # Pillow says it is alpha
+
+
+def test_what_is_clear_everywhere_is_seen_all_the_same() -> None:
+    """Some programs write TGA and ICO with an alpha that is never set."""
+    held = io.BytesIO()
+    Image.fromarray(np.dstack([ramp(20, 30)] * 3 + [np.zeros((20, 30), np.uint8)])).save(
+        held, "TGA"
+    )
+    with pytest.warns(PictureWarning, match="clear everywhere"):
+        opened = open_photo(held.getvalue())
+    assert opened.alpha is None
+    np.testing.assert_array_equal(opened.gray, ramp(20, 30))
+
+
+def test_colors_that_were_multiplied_with_alpha() -> None:
+    """TIFF 6.0, ExtraSamples 1: associated alpha, with pre-multiplied color."""
+    gray, alpha = np.full((30, 40), 200, np.uint8), ramp(30, 40) // 2 + 100
+    before = np.rint(gray * (alpha / 255.0)).astype(np.uint8)
+    data = tiff(np.dstack([before, alpha]))
+    opened = open_photo(changed(data, 338, value=1))
+    assert np.abs(opened.gray.astype(int) - 200).max() <= 2
+    np.testing.assert_array_equal(opened.alpha, alpha)
+
+
+def test_colors_in_rare_tiffs_that_were_multiplied_with_alpha() -> None:
+    gray, alpha = np.full((32, 48), 200, np.uint8), ramp(32, 48) // 2 + 100
+    before = np.rint(gray * (alpha / 255.0)).astype(np.uint8)
+    held = io.BytesIO()
+    tifffile.imwrite(
+        held, np.stack([before, before, before, alpha]), photometric="rgb", tile=(16, 16),
+        planarconfig="separate", extrasamples=["ASSOCALPHA"],
+    )  # fmt: skip
+    opened = open_photo(held.getvalue())
+    assert np.abs(opened.gray.astype(int) - 200).max() <= 2
+    np.testing.assert_array_equal(opened.alpha, alpha)
+
+
+def test_orientation_of_an_undefined_type() -> None:
+    gray = ramp(20, 30)
+    turned = changed(tiff(gray, {274: 3}), 274, value=6, kind=7)
+    np.testing.assert_array_equal(open_photo(turned).gray, np.rot90(gray, -1))
+
+
+def test_exif_that_imagemagick_writes_as_text_is_kept() -> None:
+    tags = Image.Exif()
+    tags[271], tags[274] = "Leitz", 3
+    block = tags.tobytes()
+    text = f"\nexif\n{len(block):8}\n{block.hex()}\n".encode()
+    data = png(ramp(20, 30), (b"tEXt", b"Raw profile type exif\0" + text))
+    opened = open_photo(data)
+    np.testing.assert_array_equal(opened.gray, ramp(20, 30)[::-1, ::-1])
+    kept = Image.open(io.BytesIO(encode_photo(recolored(opened), opened, format="png")))
+    assert kept.getexif()[271] == "Leitz"
+    assert "Raw profile type exif" not in kept.info
 
 
 def test_a_thumbnail_before_the_picture_is_passed_over() -> None:

@@ -17,11 +17,13 @@ from pathlib import Path
 from tinct import __version__
 from tinct.command import commands, options, parsing, terminal
 from tinct.command.colorize import colorize
+from tinct.command.suggest import suggest
 from tinct.command.terminal import ended
 from tinct.errors import DeviceError, SaveError, TinctError, UsageError
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "colorize": colorize,
+    "suggest": suggest,
     "models": commands.models,
     "doctor": commands.doctor,
     "evaluate": commands.evaluate,

@@ -29,6 +29,7 @@ DEFAULTS = Settings()
 
 COMMANDS = {
     "colorize": "color pictures; the word may be left out",
+    "suggest": "say where the model is unsure of a picture, and which colors are likely there",
     "models": "list the installed models, or show the card of one",
     "doctor": "say what works on this computer",
     "evaluate": "measure a model on a folder of color pictures",
@@ -214,6 +215,43 @@ The model auto tells line drawings from photographs and colors each with its own
     )
     _add_model(parser, default=AUTO)
     parser.set_defaults(model=None, quality=None)  # a recipe may say them
+    return parser
+
+
+def suggest() -> Parser:
+    """Return the parser of ``tinct suggest``."""
+    parser = Parser(
+        "suggest",
+        description="Say where the model is unsure of a picture, and which colors are likely.",
+        epilog="""\
+examples:
+  tinct suggest photo.jpg                    places to look at, with hints to try
+  tinct suggest photo.jpg --map doubt.png    bright is where it is unsure
+  tinct suggest photo.jpg --variants 3       write photo.variant1.jpg and so on
+  tinct suggest photo.jpg --json
+
+Each line gives a place and its likely colors, as --hint of tinct photo.jpg takes them.""",
+    )
+    parser.add_argument("picture", metavar="PICTURE", help="a picture file")
+    parser.add_argument(
+        "--count", type=at_least(1), default=5, metavar="N", help="places at most (default: 5)"
+    )
+    parser.add_argument(
+        "--colors", type=at_least(1), default=4, metavar="N", help="colors each (default: 4)"
+    )
+    parser.add_argument("--map", metavar="FILE", help="draw where the model is unsure, in gray")
+    parser.add_argument(
+        "--variants",
+        type=at_least(1),
+        metavar="N",
+        help="also write N pictures whose most doubtful regions have their other likely colors",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", help="where variants go (default: beside the picture)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_model(parser, default=AUTO)
     return parser
 
 
@@ -418,6 +456,7 @@ examples:
 
 PARSERS: dict[str, Callable[[], Parser]] = {
     "colorize": colorize,
+    "suggest": suggest,
     "models": models,
     "doctor": doctor,
     "evaluate": evaluate,

@@ -32,6 +32,7 @@ from tinct.photo.source import STRIP, Opened, check_size, damaged, scaled, unrea
 from tinct.photo.tiff_directories import TiffFacts, without_broken
 from tinct.photo.tiff_directories import read_facts as read_tiff_facts
 
+ASSOCIATED = 1  # TIFF's ExtraSamples: multiplied with the colors, which libvips undoes
 LOADERS = {"jpeg": "jpegload", "png": "pngload", "webp": "webpload", "tiff": "tiffload",
            "avif": "heifload", "gif": "gifload"}  # fmt: skip
 TIFF_COMPRESSIONS = {
@@ -204,7 +205,9 @@ def _open_rare(
     with _stream(content) as stream:
         metadata = _descriptive(opened.metadata, stream)
     turn = facts.orientation if facts.orientation in range(1, 9) else 1
-    return replace(opened, metadata=metadata, orientation=turn or 1)
+    return replace(
+        opened, metadata=metadata, orientation=turn or 1, premultiplied=facts.extra == ASSOCIATED
+    )
 
 
 def _need_codecs(what: str) -> None:
@@ -406,7 +409,8 @@ def _metadata(image: Any, content: Path | bytes, kind: str, *, page: int, pages:
             quality, subsampling = read_jpeg(stream)
             return replace(metadata, quality=quality, subsampling=subsampling)
         if kind == "png":
-            return replace(metadata, texts=read_facts(stream).texts)
+            facts = read_facts(stream)
+            return replace(metadata, texts=facts.texts, exif=metadata.exif or facts.exif)
         if kind == "webp":
             return replace(metadata, lossless=_lossless(stream))
         if kind == "tiff":

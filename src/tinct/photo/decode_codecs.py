@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tinct.photo.source import Opened, check_size, damaged, of_array, scaled
 JXL_BOXES = b"\0\0\0\x0cJXL \r\n\x87\n"
 """How JPEG XL in boxes begins; without boxes it begins with FF 0A [1]."""
 
+COEFFICIENTS = 529  # TIFF's tag YCbCrCoefficients
 REMEDY = "pip install 'tinct[formats]'"
 
 _LAYOUTS: dict[int, Layout] = {0: "gray", 1: "gray", 2: "rgb", 3: "rgb", 5: "cmyk", 6: "rgb"}
@@ -108,6 +109,8 @@ def _pixels_of(page: Any) -> NDArray[Any]:
     bits = int(page.bitspersample)
     if pixels.dtype == np.bool_ or bits == 1:
         pixels = pixels.astype(np.uint8) * 255
+    elif photometric != 3 and pixels.dtype.kind == "u" and bits in range(17, 33):
+        pixels = (pixels >> (bits - 16)).astype(np.uint16)
     elif photometric != 3 and pixels.dtype.kind == "u" and bits < pixels.dtype.itemsize * 8:
         pixels = spread(pixels, bits)
     elif pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
@@ -115,7 +118,8 @@ def _pixels_of(page: Any) -> NDArray[Any]:
     if photometric == 0:
         pixels = np.iinfo(pixels.dtype).max - pixels
     if photometric == 6 and int(page.compression) not in (6, 7):
-        pixels = rgb_of_ycbcr(pixels)
+        tag = page.tags.get(COEFFICIENTS)
+        pixels = rgb_of_ycbcr(pixels, *_weights(None if tag is None else tag.value))
     return np.ascontiguousarray(pixels)
 
 
@@ -126,15 +130,29 @@ def spread(codes: NDArray[Any], bits: int) -> NDArray[Any]:
     return np.asarray(spread_out.astype(codes.dtype))
 
 
-def rgb_of_ycbcr(codes: NDArray[Any]) -> NDArray[Any]:
-    """Convert full-range Y'CbCr codes (H, W, 3) to R'G'B' [2]."""
+def _weights(rationals: Sequence[int] | None) -> tuple[float, float]:
+    """Return the weights of red and blue in luma: of YCbCrCoefficients, where sound."""
+    if rationals is not None and len(rationals) == 6 and all(rationals[1::2]):
+        red, green, blue = (rationals[n] / rationals[n + 1] for n in (0, 2, 4))
+        if min(red, green, blue) > 0 and abs(red + green + blue - 1) < 0.01:
+            return red, blue
+    return 0.299, 0.114
+
+
+def rgb_of_ycbcr(codes: NDArray[Any], red: float = 0.299, blue: float = 0.114) -> NDArray[Any]:
+    """Convert full-range Y'CbCr codes to R'G'B' [2].
+
+    Args:
+        codes: (H, W, 3), uint8 or uint16.
+        red: weight of red in luma.
+        blue: weight of blue.
+    """
     top = np.iinfo(codes.dtype).max
     luma = codes[..., 0].astype(np.float32)
-    blue, red = (codes[..., place].astype(np.float32) - (top + 1) / 2 for place in (1, 2))
-    rgb = np.stack(
-        [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], axis=-1
-    )
-    return np.asarray(np.rint(rgb.clip(0, top)).astype(codes.dtype))
+    cb, cr = (codes[..., place].astype(np.float32) - (top + 1) / 2 for place in (1, 2))
+    r, b = luma + 2 * (1 - red) * cr, luma + 2 * (1 - blue) * cb
+    g = (luma - red * r - blue * b) / (1 - red - blue)
+    return np.asarray(np.rint(np.stack([r, g, b], axis=-1).clip(0, top)).astype(codes.dtype))
 
 
 def open_jpeg12(content: Path | bytes, *, name: str) -> Opened:

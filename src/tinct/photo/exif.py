@@ -132,7 +132,9 @@ def link_of(stream: BinaryIO, header: Header, offset: int) -> int:
 def number(tags: Tags, name: int, header: Header) -> int | None:
     """Return the first value of a whole-number tag, or None if there is none."""
     tag = tags.get(name)
-    code = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(tag.kind) if tag else None
+    code = (
+        {1: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q", 18: "Q"}.get(tag.kind) if tag else None
+    )
     if tag is None or code is None or tag.length < 1:
         return None
     return int(struct.unpack_from(header.order + code, tag.data)[0])

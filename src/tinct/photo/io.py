@@ -211,12 +211,31 @@ def _photo(opened: Opened, *, name: str) -> Photo:
     colored = 0
     for row, strip in opened.strips():
         rows = slice(row, row + strip.shape[0])
-        stored[rows], count = read(strip[..., :channels])
+        colors = strip[..., :channels]
+        if opened.premultiplied and opened.alpha:
+            colors = _undone(colors, strip[..., channels])
+        stored[rows], count = read(colors)
         colored += count
         if stored_alpha is not None:
             stored_alpha[rows] = strip[..., channels]
     was_color = colored > lightness.SHARE * gray.size
+    if alpha is not None and opened.metadata.format and not alpha.any():
+        warnings.warn(
+            f"{name} is clear everywhere: its transparency was left out.",
+            PictureWarning,
+            stacklevel=3,
+        )
+        alpha = None
+    elif alpha is not None and opened.metadata.format == "gif" and alpha.min() == 255:
+        alpha = None  # libvips gives an animation alpha that no frame of it has
     return Photo(gray=gray, alpha=alpha, was_color=was_color, metadata=opened.metadata)
+
+
+def _undone(colors: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Return colors (h, w, C) that were multiplied with alpha (h, w) as they were before."""
+    top = np.iinfo(colors.dtype).max
+    share = np.maximum(alpha[..., None].astype(np.float32), 1) / top
+    return np.asarray(np.rint(np.minimum(colors / share, top)).astype(colors.dtype))
 
 
 def save_photo(

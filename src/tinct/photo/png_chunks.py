@@ -25,6 +25,7 @@ ALL_TEXTS = 1 << 24
 BLOCK = 1 << 22  # bytes moved at a time
 MANY = 10_000  # chunks that are looked at
 KEYWORD = 79  # bytes of Latin-1
+RAW_EXIF = ("Raw profile type exif", "Raw profile type APP1")
 SAME_WEIGHTS = 0.01  # luminance weights that are nearer to those of sRGB are taken for them
 PLAIN = (0.43, 0.48)  # file gamma of pictures for ordinary screens: taken for sRGB
 
@@ -38,10 +39,12 @@ class PngFacts:
         coding: how the colors are coded, as in gAMA and cHRM, where these decide how pixels are
             read: no chunk that goes before them is there, and they are not those of ordinary
             screens.
+        exif: the block that ImageMagick and others write as a text in hexadecimal, or None.
     """
 
     texts: tuple[tuple[str, str], ...] = ()
     coding: Coding | None = None
+    exif: bytes | None = None
 
 
 def read_facts(stream: BinaryIO) -> PngFacts:
@@ -51,6 +54,7 @@ def read_facts(stream: BinaryIO) -> PngFacts:
         stream: the file, seekable.
     """
     texts: list[tuple[str, str]] = []
+    exif: bytes | None = None
     gamma: float | None = None
     weights: tuple[float, float, float] | None = None
     total = 0
@@ -62,18 +66,30 @@ def read_facts(stream: BinaryIO) -> PngFacts:
         if kind == b"cHRM" and len(data) == 32:
             weights = luminance_weights([v / 100_000 for v in struct.unpack(">8I", data)])
         found = _text(kind, data)
-        if found is not None and found[0] != XMP:
+        if found is not None and found[0] in RAW_EXIF:
+            exif = _raw_profile(found[1])
+        elif found is not None and found[0] != XMP:
             total += len(found[1])
             if total <= ALL_TEXTS:
                 texts.append(found)
     # Each of these says more than gAMA and cHRM and goes before them [1, 11.3.2].
     if kinds & {b"iCCP", b"sRGB", b"cICP"}:
-        return PngFacts(tuple(texts))
+        return PngFacts(tuple(texts), exif=exif)
     if gamma is not None and (not 0.1 <= gamma <= 10 or PLAIN[0] <= gamma <= PLAIN[1]):
         gamma = None
     if gamma is None and weights is None:
-        return PngFacts(tuple(texts))
-    return PngFacts(tuple(texts), Coding(gamma, weights))
+        return PngFacts(tuple(texts), exif=exif)
+    return PngFacts(tuple(texts), Coding(gamma, weights), exif)
+
+
+def _raw_profile(text: str) -> bytes | None:
+    """Return the EXIF block of such a text: its kind, its length, and hexadecimal digits."""
+    parts = text.split(None, 2)
+    try:
+        block = bytes.fromhex(parts[2]) if len(parts) == 3 else b""
+    except ValueError:
+        return None
+    return block.removeprefix(b"Exif\0\0") or None
 
 
 def luminance_weights(chromaticities: Sequence[float]) -> tuple[float, float, float] | None:

@@ -32,6 +32,7 @@ class Opened:
         strips: gives the pixels from top to bottom as (first row, (h, W, channels)), of ``dtype``;
             colors in Lab are float32.
         coding: how the file codes its colors, where it has no profile and it is not as in sRGB.
+        premultiplied: whether the colors were multiplied with alpha.
     """
 
     layout: Layout
@@ -44,6 +45,7 @@ class Opened:
     metadata: Metadata
     strips: Callable[[], Iterator[tuple[int, NDArray[Any]]]]
     coding: Coding | None = None
+    premultiplied: bool = False
 
 
 def of_array(

@@ -20,7 +20,7 @@ NOT_READ = {34712: "JPEG 2000", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"
 """Compressions of TIFF that libvips' wheel does not read, by number."""
 
 NEW_SUBFILE_TYPE, BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 254, 258, 259, 262, 284
-TILE_WIDTH, SUB_DIRECTORIES, EXTRA_SAMPLES = 322, 330, 338
+TILE_WIDTH, SUB_DIRECTORIES, EXTRA_SAMPLES, SUBSAMPLING = 322, 330, 338, 530
 RAW = (32803, 34892)
 """Photometric interpretations of a camera's raw data [2]."""
 MANY_PAGES = 1 << 16
@@ -146,6 +146,12 @@ def _directories_below(
     return sorted(found, key=lambda one: _value(one[1], NEW_SUBFILE_TYPE, 0, header) & 1)
 
 
+def _whole_chroma(tags: exif.Tags, header: exif.Header) -> bool:
+    """Tell whether YCbCr has chroma for every pixel: libvips takes that for RGB."""
+    tag = tags.get(SUBSAMPLING)
+    return tag is not None and tag.data[:4] == struct.pack(header.order + "HH", 1, 1)
+
+
 def _unread(tags: exif.Tags, header: exif.Header) -> str:
     """Say what about a page libvips' wheel does not read; nothing if it reads it."""
     bits = _value(tags, BITS, 1, header)
@@ -160,5 +166,6 @@ def _unread(tags: exif.Tags, header: exif.Header) -> str:
         (bits in (2, 4) and photometric == 2, f"RGB of {bits} bits"),
         (planes and tiled, "tiles in planes"),
         (planes and photometric == 6, "YCbCr in planes"),
+        (photometric == 6 and compression != 7 and _whole_chroma(tags, header), "plain YCbCr"),
     )
     return next((what for holds, what in cases if holds), "")
