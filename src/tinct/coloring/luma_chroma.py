@@ -1,0 +1,147 @@
+"""Turn proposed a*, b* into Cb and Cr for a picture whose luma Y' stays as it is.
+
+A gray file's codes are taken for Y' of Rec. 601, which is not lightness: two colors of one Y' may
+differ in L*. Here the color is the one that has the picture's Y' and the proposed hue, and as much
+of the proposed chroma as keeps the seen lightness within a few units and every channel in range.
+
+References:
+    [1] Recommendation ITU-R BT.601-7, 2011; ITU-T T.871 (JFIF): full range, half-size chroma.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinct import color
+from tinct.resample import Floats, Work, bicubic, resample_rows, spread
+
+RED, GREEN, BLUE = 0.299, 0.587, 0.114
+MOST_SHIFT = 3.0
+"""Seen lightness may differ from the gray's by this, L*; beyond that chroma gives way."""
+ROUNDS = 4  # of the search for the lightness that has a given luma
+
+Bytes = NDArray[np.uint8]
+
+
+def pooled(luma: Bytes) -> tuple[Bytes, Bytes, Bytes]:
+    """Return mean, smallest and largest code of squares of 2 x 2 pixels.
+
+    Args:
+        luma: uint8 (H, W).
+
+    Returns:
+        Three planes, uint8 (ceil(H / 2), ceil(W / 2)); squares at an odd border hold fewer pixels.
+    """
+    height, width = luma.shape
+    if height % 2 or width % 2:
+        luma = np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge")
+    corners = (luma[::2, ::2], luma[::2, 1::2], luma[1::2, ::2], luma[1::2, 1::2])
+    low = np.minimum(np.minimum(*corners[:2]), np.minimum(*corners[2:]))
+    high = np.maximum(np.maximum(*corners[:2]), np.maximum(*corners[2:]))
+    total = np.add(corners[0], corners[1], dtype=np.uint16)
+    total += corners[2]
+    total += corners[3]
+    total += 2
+    total >>= 2
+    return total.astype(np.uint8), low, high
+
+
+def chroma_of(codes: Floats, ab: Floats) -> Floats:
+    """Return Cb and Cr of colors by their luma.
+
+    Args:
+        codes: float32 (h, w), Y' 0..1.
+        ab: float32 (2, h, w), a*, b* in Lab units.
+
+    Returns:
+        float32 (2, h, w), Cb and Cr, 0 neutral, in units of Y': not yet inside the gamut.
+    """
+    wanted = color.gray_to_lightness(codes).astype(np.float32)
+    found, shift = _at_luma(codes, wanted, ab)
+    # The shift grows about with the square of chroma.
+    share = np.sqrt(np.minimum(1, MOST_SHIFT / np.maximum(np.abs(shift), 1e-6)))
+    if share.min() < 1:
+        found, _ = _at_luma(codes, wanted, (ab * share).astype(np.float32))
+    return found
+
+
+def _at_luma(codes: Floats, wanted: Floats, ab: Floats) -> tuple[Floats, Floats]:
+    """Return Cb and Cr of the colors a*, b* that have a luma, and how far their L* is off."""
+    lightness = wanted.copy()
+    slope = color.gray_to_lightness(np.clip(codes + 0.01, 0, 1)).astype(np.float32) - wanted
+    slope = np.maximum(slope / np.float32(0.01), 60)
+    for _ in range(ROUNDS):
+        rgb = color.lab_to_rgb(np.stack([lightness, *ab], axis=-1))
+        luma = RED * rgb[..., 0] + GREEN * rgb[..., 1] + BLUE * rgb[..., 2]
+        lightness += ((codes - luma) * slope).astype(np.float32)
+        lightness = np.clip(lightness, 0, 100)
+    rgb = color.lab_to_rgb(np.stack([lightness, *ab], axis=-1))
+    luma = RED * rgb[..., 0] + GREEN * rgb[..., 1] + BLUE * rgb[..., 2]
+    cb, cr = (rgb[..., 2] - luma) / (2 - 2 * BLUE), (rgb[..., 0] - luma) / (2 - 2 * RED)
+    return np.stack([cb, cr]).astype(np.float32), lightness - wanted
+
+
+def chroma_planes(
+    pools: tuple[Bytes, Bytes, Bytes],
+    ab: Floats,
+    *,
+    strength: float = 1.0,
+    cover: tuple[float, float] = (1.0, 1.0),
+    threads: int | None = None,
+) -> tuple[Bytes, Bytes]:
+    """Return Cb and Cr at half size, of which no pixel's channel leaves 0..255.
+
+    Args:
+        pools: from :func:`pooled`, upright.
+        ab: float32 (2, h, w), a* and b* in Lab units.
+        strength: factor on a* and b*; 0 is gray.
+        cover: the shares of ``ab``'s height and width that show the picture.
+        threads: None means one for each core.
+
+    Returns:
+        Two planes of the size of ``pools``, uint8, 128 neutral.
+    """
+    mean, low, high = pools
+    rows, columns = (
+        max(1, min(side, round(side * share)))
+        for side, share in zip(ab.shape[1:], cover, strict=True)
+    )
+    small = resample_rows(mean, bicubic(rows, mean.shape[0]), threads=threads)
+    small = resample_rows(small.T, bicubic(columns, mean.shape[1]), threads=threads).T
+    codes = np.clip(small / np.float32(255), 0, 1).astype(np.float32)
+    codes = np.pad(codes, ((0, ab.shape[1] - rows), (0, ab.shape[2] - columns)), mode="symmetric")
+    planes = chroma_of(codes, ab * np.float32(strength)) * np.float32(255)
+    out = np.empty((2, *mean.shape), np.uint8)
+
+    def begin(pixels: int) -> Work:  # noqa: ARG001
+        def work(part: tuple[slice, slice], found: Floats) -> None:
+            _write(found, low[part], high[part], out[(slice(None), *part)])
+
+        return work
+
+    spread(planes, mean.shape, cover=cover, begin=begin, threads=threads)
+    return out[0], out[1]
+
+
+def _write(planes: Floats, low: Bytes, high: Bytes, out: Bytes) -> None:
+    """Lower chroma until every channel of every pixel is in range, and round."""
+    cb, cr = planes
+    steps = (
+        np.float32(2 - 2 * RED) * cr,
+        np.float32(2 - 2 * BLUE) * cb,
+        np.float32(-(2 - 2 * BLUE) * BLUE / GREEN) * cb
+        + np.float32(-(2 - 2 * RED) * RED / GREEN) * cr,
+    )
+    up = np.maximum(np.maximum(steps[0], steps[1]), steps[2])
+    down = -np.minimum(np.minimum(steps[0], steps[1]), steps[2])
+    share = np.minimum(
+        (np.float32(255) - high) / np.maximum(up, np.float32(1e-3)),
+        low / np.maximum(down, np.float32(1e-3)),
+    )
+    np.minimum(share, 1, out=share)
+    for number, plane in enumerate((cb, cr)):
+        plane *= share
+        plane += np.float32(128.5)
+        np.clip(plane, 0, 255, out=plane)
+        out[number] = plane
