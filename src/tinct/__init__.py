@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle, Manifest, find_bundle, list_bundles
+    from tinct.colored import Colored, ColoredJpeg
     from tinct.coloring.palette import Palette, read_palette
-    from tinct.colorizer import Colored, Colorizer, Proposal
+    from tinct.colorizer import Colorizer
     from tinct.errors import (
         DeviceError,
         MissingExtraError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         read_hints,
     )
     from tinct.photo import PictureWarning
+    from tinct.proposal import Proposal
     from tinct.router import Router, colorize
     from tinct.settings import Settings
     from tinct.sidecar import ColorRecipe, read_recipe, save_recipe
@@ -47,6 +49,7 @@ __all__ = [
     "Bundle",
     "ColorRecipe",
     "Colored",
+    "ColoredJpeg",
     "Colorizer",
     "DeviceError",
     "Hint",
@@ -84,7 +87,8 @@ _MODULES = {
     "BlurMap": "hints",
     "Bundle": "bundle",
     "ColorRecipe": "sidecar",
-    "Colored": "colorizer",
+    "Colored": "colored",
+    "ColoredJpeg": "colored",
     "Colorizer": "colorizer",
     "DeviceError": "errors",
     "Hint": "hints",
@@ -99,7 +103,7 @@ _MODULES = {
     "PictureError": "errors",
     "PictureWarning": "photo",
     "Point": "hints",
-    "Proposal": "colorizer",
+    "Proposal": "proposal",
     "Router": "router",
     "SaveError": "errors",
     "Settings": "settings",

@@ -16,30 +16,33 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-import tinct
 from tinct import photo
 from tinct.atomic import check_target
-from tinct.bundle import Bundle, find_bundle, verify
-from tinct.coloring import chroma, painting, palette, propagation, suggest
+from tinct.bundle import find_bundle, verify
+from tinct.colored import Colored, ColoredJpeg
+from tinct.coloring import chroma, luma_chroma, painting, palette, propagation, suggest
 from tinct.coloring.palette import Palette
-from tinct.coloring.suggest import Doubtful, Likely
 from tinct.drawing import flats
 from tinct.drawing.transparency import lay_on_paper, visible
 from tinct.engine import Engine, Prediction
 from tinct.errors import UsageError
 from tinct.hints import Hint, Point, rasterize
-from tinct.photo import Note, Photo, PictureWarning
+from tinct.photo import Photo, PictureWarning
+from tinct.proposal import Proposal
 from tinct.settings import Settings, Wanted, settings_of
 
 if TYPE_CHECKING:
     from PIL import Image
+
+SEEN = {"fast": 320, "balanced": 360, "best": 512}
+"""Least short side at which a JPEG is decoded for a model, by quality."""
 
 Rgb = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -50,179 +53,6 @@ ONE_BIT = (
     "takes color. Scan it in gray."
 )
 WAS_COLOR = "The picture is in color already: its lightness is used."
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Proposal:
-    """What a model proposes for one picture, at the model's own size.
-
-    Attributes:
-        bundle: the model.
-        fitted: what the model saw.
-        size: height and width of the picture in pixels.
-        predicted: float32 (2, h, w), a*, b* in Lab units; of models that paint, (3, h, w), L*
-            first.
-        bins: float32 (K, H/4, W/4), logits over the ab bins of the model's manifest, or None where
-            it has none.
-        color: as ``predicted``, with hints and palette applied.
-    """
-
-    bundle: Bundle
-    fitted: chroma.Fitted
-    size: tuple[int, int]
-    predicted: Floats
-    bins: Floats | None
-    color: Floats = field(repr=False)
-
-    @property
-    def paints(self) -> bool:
-        """Whether the model paints lightness too, which it may do to line art."""
-        return self.bundle.paints
-
-    @property
-    def ab(self) -> Floats:
-        """Float32 (2, h, w), a* and b* in Lab units, adjusted."""
-        return self.color[-2:]
-
-    @property
-    def cover(self) -> tuple[float, float]:
-        """The shares of the planes' height and width that show the picture; the rest is padding."""
-        return self.fitted.shape.cover
-
-    def _chances(self) -> tuple[Floats, Floats]:
-        """Return the distribution (K, h, w) and the bins' centers (K, 2)."""
-        if self.bins is None:
-            raise UsageError(
-                f"The model {self.bundle.name!r} gives no distribution of colors, or was not asked "
-                "for it; propose with bins=True, by a model that has them."
-            )
-        manifest = self.bundle.manifest
-        centers = np.asarray(manifest.ab_bins, np.float32)
-        return suggest.probabilities(self.bins, temperature=manifest.doubt_temperature), centers
-
-    def doubt(self) -> Floats:
-        """Return where the model is unsure.
-
-        Returns:
-            Float32 (H/4, W/4) of the working size, without padding: how far likely colors lie from
-            their mean there, Lab units.
-
-        Raises:
-            UsageError: there are no ``bins``.
-        """
-        found = suggest.doubt_map(*self._chances())
-        down, across = self.cover
-        return found[: max(1, round(len(found) * down)), : max(1, round(found.shape[1] * across))]
-
-    def suggest(self, *, count: int = 5, colors: int = 5) -> list[Doubtful]:
-        """Find the regions where a hint would help most, and the colors that are likely there.
-
-        Args:
-            count: how many regions at most.
-            colors: how many colors for each at most.
-
-        Raises:
-            UsageError: there are no ``bins``.
-        """
-        chances, centers = self._chances()
-        return suggest.doubtful_regions(
-            chances,
-            centers,
-            self.fitted.lightness[0, 0],
-            cover=self.cover,
-            count=count,
-            colors=colors,
-        )
-
-    def likely_at(self, x: float, y: float, *, colors: int = 5) -> tuple[Likely, ...]:
-        """Return the likeliest colors at a place that can be told from each other.
-
-        Args:
-            x: share of the picture's width, 0..1.
-            y: share of its height.
-            colors: how many at most.
-
-        Raises:
-            UsageError: there are no ``bins``.
-        """
-        chances, centers = self._chances()
-        down, across = self.cover
-        row = min(int(y * down * chances.shape[1]), chances.shape[1] - 1)
-        column = min(int(x * across * chances.shape[2]), chances.shape[2] - 1)
-        around = chances[:, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-        return suggest.likely_colors(around.mean((1, 2)), centers, count=colors)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Colored:
-    """A colored picture, ready to be saved.
-
-    Attributes:
-        photo: what was opened, with its metadata.
-        rgb: sRGB (H, W, 3), uint8 or uint16 as the picture.
-        bundle: the model that colored it.
-    """
-
-    photo: Photo
-    rgb: Rgb = field(repr=False)
-    bundle: Bundle
-
-    @property
-    def note(self) -> Note:
-        """The note that colored files carry: by which program and model."""
-        return Note(software=f"tinct {tinct.__version__}", model=self.bundle.manifest.name)
-
-    def save(
-        self, target: str | Path, *, file_format: str | None = None, overwrite: bool = False
-    ) -> None:
-        """Write the picture with its metadata and the note, whole or not at all.
-
-        Args:
-            target: the file; its ending decides the format unless ``file_format`` does.
-            file_format: a name of :func:`tinct.photo.formats`.
-            overwrite: whether an existing file may be replaced.
-
-        Raises:
-            SaveError: it exists already or cannot be written; it is as it was before.
-        """
-        photo.save_photo(
-            self.rgb, self.photo, target, format=file_format, overwrite=overwrite, note=self.note
-        )
-
-    def encode(self, file_format: str | None = None) -> bytes:
-        """Return the bytes of a file, in the picture's own format unless told another.
-
-        Raises:
-            SaveError: the format cannot hold a picture of this size.
-        """
-        return photo.encode_photo(self.rgb, self.photo, format=file_format, note=self.note)
-
-    def save_layers(self, target: str | Path, *, overwrite: bool = False) -> None:
-        """Write layers for drawing programs (OpenRaster).
-
-        Raises:
-            SaveError: the file exists already or cannot be written.
-        """
-        from tinct.drawing import layers  # noqa: PLC0415
-
-        art = self.bundle.manifest.task == "lineart"
-        layers.write_layers(self.photo, self.rgb, target, drawing=art, overwrite=overwrite)
-
-    def array(self) -> NDArray[Any]:
-        """Return (H, W, 3), or (H, W, 4) with alpha, uint8 or uint16."""
-        if self.photo.alpha is None:
-            return self.rgb
-        joined: NDArray[Any] = np.concatenate([self.rgb, self.photo.alpha[..., None]], axis=2)
-        return joined
-
-    def image(self) -> Image.Image:
-        """Return a PIL image, RGB or RGBA, of 8 bits a channel."""
-        from PIL import Image  # noqa: PLC0415
-
-        out = self.array()
-        if out.dtype == np.uint16:
-            out = np.rint(out / np.float32(257)).astype(np.uint8)
-        return Image.fromarray(out)
 
 
 class Front(ABC):
@@ -293,6 +123,9 @@ class Front(ABC):
         """
         chosen = settings_of(settings)
         if isinstance(picture, (bytes, bytearray, memoryview)):
+            kept = self.color_jpeg(bytes(picture), chosen) if page is None else None
+            if kept is not None:
+                return kept.encode()
             return self.color(self.open(bytes(picture), page=page), chosen).encode()
         if isinstance(picture, (str, os.PathLike)):
             return self.color(self.open(Path(picture), page=page), chosen).image()
@@ -344,6 +177,56 @@ class Front(ABC):
             photo=picture, rgb=chosen.render(picture.gray, settings), bundle=chosen.bundle
         )
 
+    def color_jpeg(
+        self, source: str | Path | bytes, settings: Settings | None = None
+    ) -> ColoredJpeg | None:
+        """Color a gray JPEG as a JPEG whose gray is not touched.
+
+        Args:
+            source: a path or the bytes of a file.
+            settings: None means the defaults.
+
+        Returns:
+            None where that is not possible or not asked for: the file is no gray JPEG of 8 bits, or
+            is a drawing, which models paint; or lightness is to be kept instead of luma.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            DeviceError: the device ran out of memory.
+            ModelError: the model failed.
+        """
+        settings = settings or Settings()
+        if settings.keep == "lightness" or settings.flat:
+            return None
+        gray = photo.open_gray_jpeg(source)
+        if gray is None:
+            return None
+        with ThreadPoolExecutor(1) as beside:  # one core decodes while the other asks the model
+            decoding = beside.submit(gray.extremes)
+            seen = gray.reduced(least=SEEN[settings.quality])
+            chosen = self.choose(seen)
+            if chosen.bundle.paints or chosen.bundle.manifest.task != "photo":
+                return None
+            mirror = settings.quality == "best"
+            proposal = chosen.propose(seen, quality=settings.quality, mirror=mirror)
+            proposal = chosen.adjust(
+                replace(proposal, size=gray.size),
+                hints=settings.hints,
+                reference=settings.reference,
+                mirror=mirror,
+            )
+            low, high = (gray.upright(plane) for plane in decoding.result())
+        planes = luma_chroma.chroma_planes(
+            (low, high),
+            seen,
+            proposal.ab,
+            strength=settings.strength,
+            cover=proposal.cover,
+            threads=chosen.threads,
+        )
+        cb, cr = (gray.stored(plane) for plane in planes)
+        return ColoredJpeg(gray=gray, chroma=(cb, cr), bundle=chosen.bundle)
+
     def file(
         self,
         source: str | Path,
@@ -352,7 +235,7 @@ class Front(ABC):
         page: int | None = None,
         overwrite: bool = False,
         **settings: Unpack[Wanted],
-    ) -> Colored:
+    ) -> Colored | ColoredJpeg:
         """Color a file into another, with depth and metadata kept and a note in it.
 
         Args:
@@ -377,6 +260,11 @@ class Front(ABC):
         if same:
             raise UsageError(f"{target} is the picture itself; give another name.")
         check_target(Path(target), overwrite=overwrite)
+        if page is None and photo.format_of(target) == "jpeg":
+            kept = self.color_jpeg(source, chosen)
+            if kept is not None:
+                kept.save(target, overwrite=overwrite)
+                return kept
         colored = self.color(self.open(source, page=page), chosen)
         colored.save(target, overwrite=overwrite)
         return colored

@@ -20,6 +20,9 @@ AUTO = "auto"
 QUALITIES = ("fast", "balanced", "best")
 """The sizes at which a model looks, and what a manifest calls them."""
 
+KEEPS = ("auto", "lightness", "luma")
+"""What of a photograph may be asked to stay as it is."""
+
 STRONGEST = 1.5
 """The largest factor on chroma."""
 
@@ -40,6 +43,9 @@ class Settings:
             PIL image, an array, or what :func:`tinct.read_palette` gave, which is how it is kept;
             None: as the model proposes.
         flat: give each region that a drawing's lines enclose one color.
+        keep: what of a photograph stays as it is: ``lightness`` (L* of every pixel), ``luma`` (Y'
+            of Rec. 601, so that the gray picture can be had back exactly), or ``auto``: luma where
+            a gray JPEG becomes a JPEG, whose gray is then not even coded anew, else lightness.
 
     Raises:
         UsageError: a value is out of range.
@@ -51,12 +57,15 @@ class Settings:
     quality: str = "balanced"
     reference: Any = None
     flat: bool = False
+    keep: str = "auto"
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= STRONGEST:
             raise UsageError(f"The strength must lie in 0..{STRONGEST:g}, not {self.strength:g}.")
         if self.quality not in QUALITIES:
             raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {self.quality!r}.")
+        if self.keep not in KEEPS:
+            raise UsageError(f"What is kept must be {', '.join(KEEPS)}, not {self.keep!r}.")
         if self.hints != ():
             from tinct.hints import read_hints  # noqa: PLC0415
 
@@ -77,6 +86,7 @@ class Wanted(TypedDict, total=False):
         quality: likewise.
         reference: likewise.
         flat: likewise.
+        keep: likewise.
     """
 
     settings: Settings | None
@@ -85,6 +95,7 @@ class Wanted(TypedDict, total=False):
     quality: str
     reference: Any
     flat: bool
+    keep: str
 
 
 def settings_of(wanted: Wanted) -> Settings:

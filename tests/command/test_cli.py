@@ -20,10 +20,12 @@ from tinct.command import cli, commands, options
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
     "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
-    "--recipe --save-recipe --flat --layers --all-pages --json --model --quality --device "
+    "--recipe --save-recipe --flat --keep --layers --all-pages --json --model --quality --device "
     "--threads",
     "suggest": "-h --help --count --colors --map --variants -o --output --overwrite --json --model "
     "--quality --device --threads",
+    "restore": "-h --help -o --output --overwrite",
+    "verify": "-h --help --json",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "

@@ -19,32 +19,9 @@ from tinct.resample import Floats, Work, bicubic, resample_rows, spread
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
 MOST_SHIFT = 3.0
 """Seen lightness may differ from the gray's by this, L*; beyond that chroma gives way."""
-ROUNDS = 4  # of the search for the lightness that has a given luma
+ROUNDS = 3  # of the search for the lightness that has a given luma
 
 Bytes = NDArray[np.uint8]
-
-
-def pooled(luma: Bytes) -> tuple[Bytes, Bytes, Bytes]:
-    """Return mean, smallest and largest code of squares of 2 x 2 pixels.
-
-    Args:
-        luma: uint8 (H, W).
-
-    Returns:
-        Three planes, uint8 (ceil(H / 2), ceil(W / 2)); squares at an odd border hold fewer pixels.
-    """
-    height, width = luma.shape
-    if height % 2 or width % 2:
-        luma = np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge")
-    corners = (luma[::2, ::2], luma[::2, 1::2], luma[1::2, ::2], luma[1::2, 1::2])
-    low = np.minimum(np.minimum(*corners[:2]), np.minimum(*corners[2:]))
-    high = np.maximum(np.maximum(*corners[:2]), np.maximum(*corners[2:]))
-    total = np.add(corners[0], corners[1], dtype=np.uint16)
-    total += corners[2]
-    total += corners[3]
-    total += 2
-    total >>= 2
-    return total.astype(np.uint8), low, high
 
 
 def chroma_of(codes: Floats, ab: Floats) -> Floats:
@@ -83,7 +60,8 @@ def _at_luma(codes: Floats, wanted: Floats, ab: Floats) -> tuple[Floats, Floats]
 
 
 def chroma_planes(
-    pools: tuple[Bytes, Bytes, Bytes],
+    extremes: tuple[Bytes, Bytes],
+    seen: Bytes,
     ab: Floats,
     *,
     strength: float = 1.0,
@@ -93,26 +71,28 @@ def chroma_planes(
     """Return Cb and Cr at half size, of which no pixel's channel leaves 0..255.
 
     Args:
-        pools: from :func:`pooled`, upright.
+        extremes: the smallest and the largest luma of each square of 2 x 2 pixels, uint8
+            (ceil(H / 2), ceil(W / 2)).
+        seen: the picture's luma at any size, uint8.
         ab: float32 (2, h, w), a* and b* in Lab units.
         strength: factor on a* and b*; 0 is gray.
         cover: the shares of ``ab``'s height and width that show the picture.
         threads: None means one for each core.
 
     Returns:
-        Two planes of the size of ``pools``, uint8, 128 neutral.
+        Two planes of the size of ``extremes``, uint8, 128 neutral.
     """
-    mean, low, high = pools
+    low, high = extremes
     rows, columns = (
         max(1, min(side, round(side * share)))
         for side, share in zip(ab.shape[1:], cover, strict=True)
     )
-    small = resample_rows(mean, bicubic(rows, mean.shape[0]), threads=threads)
-    small = resample_rows(small.T, bicubic(columns, mean.shape[1]), threads=threads).T
+    small = resample_rows(seen, bicubic(rows, seen.shape[0]), threads=threads)
+    small = resample_rows(small.T, bicubic(columns, seen.shape[1]), threads=threads).T
     codes = np.clip(small / np.float32(255), 0, 1).astype(np.float32)
     codes = np.pad(codes, ((0, ab.shape[1] - rows), (0, ab.shape[2] - columns)), mode="symmetric")
     planes = chroma_of(codes, ab * np.float32(strength)) * np.float32(255)
-    out = np.empty((2, *mean.shape), np.uint8)
+    out = np.empty((2, *low.shape), np.uint8)
 
     def begin(pixels: int) -> Work:  # noqa: ARG001
         def work(part: tuple[slice, slice], found: Floats) -> None:
@@ -120,7 +100,7 @@ def chroma_planes(
 
         return work
 
-    spread(planes, mean.shape, cover=cover, begin=begin, threads=threads)
+    spread(planes, low.shape, cover=cover, begin=begin, threads=threads)
     return out[0], out[1]
 
 
@@ -140,8 +120,6 @@ def _write(planes: Floats, low: Bytes, high: Bytes, out: Bytes) -> None:
         low / np.maximum(down, np.float32(1e-3)),
     )
     np.minimum(share, 1, out=share)
-    for number, plane in enumerate((cb, cr)):
-        plane *= share
-        plane += np.float32(128.5)
-        np.clip(plane, 0, 255, out=plane)
-        out[number] = plane
+    planes *= share
+    planes += np.float32(128.5)
+    out[...] = np.clip(planes, 0, 255, out=planes)

@@ -17,6 +17,7 @@ from pathlib import Path
 from tinct import __version__
 from tinct.command import commands, options, parsing, terminal
 from tinct.command.colorize import colorize
+from tinct.command.restore import restore, verify
 from tinct.command.suggest import suggest
 from tinct.command.terminal import ended
 from tinct.errors import DeviceError, SaveError, TinctError, UsageError
@@ -24,6 +25,8 @@ from tinct.errors import DeviceError, SaveError, TinctError, UsageError
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "colorize": colorize,
     "suggest": suggest,
+    "restore": restore,
+    "verify": verify,
     "models": commands.models,
     "doctor": commands.doctor,
     "evaluate": commands.evaluate,

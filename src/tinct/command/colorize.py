@@ -101,6 +101,7 @@ def _recipe(given: argparse.Namespace) -> ColorRecipe:
         quality=given.quality or held.quality,
         reference=None if given.reference is None else Path(given.reference),
         flat=given.flat or held.flat,
+        keep=given.keep or held.keep,
     )
     return replace(
         recipe,

@@ -20,7 +20,7 @@ from tinct.command.parsing import (
     whole_numbers,
 )
 from tinct.errors import TinctError
-from tinct.settings import AUTO, QUALITIES, STRONGEST, Settings
+from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST, Settings
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
@@ -30,6 +30,8 @@ DEFAULTS = Settings()
 COMMANDS = {
     "colorize": "color pictures; the word may be left out",
     "suggest": "say where the model is unsure of a picture, and which colors are likely there",
+    "restore": "give back the gray JPEG that a colored one was made of, byte for byte",
+    "verify": "say whether the gray of colored JPEGs is untouched",
     "models": "list the installed models, or show the card of one",
     "doctor": "say what works on this computer",
     "evaluate": "measure a model on a folder of color pictures",
@@ -202,6 +204,13 @@ The model auto tells line drawings from photographs and colors each with its own
         help="give each region of a drawing one color",
     )
     parser.add_argument(
+        "--keep",
+        type=one_of(KEEPS),
+        metavar="K",
+        help="what of a photograph stays: lightness (L* of each pixel), luma (the gray picture "
+        "can be had back exactly), or auto (default): luma from gray JPEG to JPEG, else lightness",
+    )
+    parser.add_argument(
         "--layers",
         metavar="FILE.ora",
         help="also write layers for drawing programs: lines, shading and flats; of a photograph, "
@@ -252,6 +261,39 @@ Each line gives a place and its likely colors, as --hint of tinct photo.jpg take
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     _add_model(parser, default=AUTO)
+    return parser
+
+
+def restore() -> Parser:
+    """Return the parser of ``tinct restore``."""
+    parser = Parser(
+        "restore",
+        description="Give back the gray JPEG that tinct colored, byte for byte.",
+        epilog="""\
+examples:
+  tinct restore photo.color.jpg -o photo.jpg
+  tinct restore photo.color.jpg -o - > photo.jpg
+
+A gray JPEG that is colored as a JPEG keeps its gray and everything beside it; what comes back is
+checked by its SHA-256. Programs that save the colored picture anew lose the original.""",
+    )
+    parser.add_argument("picture", metavar="PICTURE", help="a JPEG that tinct colored")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="where it goes; - is stdout"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    return parser
+
+
+def verify() -> Parser:
+    """Return the parser of ``tinct verify``."""
+    parser = Parser(
+        "verify",
+        description="Say whether the gray of colored JPEGs is untouched, and can be given back.",
+        epilog="Leaves with 0 when that holds for all of them.",
+    )
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="JPEGs that tinct colored")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON for each")
     return parser
 
 
@@ -457,6 +499,8 @@ examples:
 PARSERS: dict[str, Callable[[], Parser]] = {
     "colorize": colorize,
     "suggest": suggest,
+    "restore": restore,
+    "verify": verify,
     "models": models,
     "doctor": doctor,
     "evaluate": evaluate,

@@ -12,8 +12,9 @@ from tinct.errors import SaveError
 
 if TYPE_CHECKING:
     from tinct.coloring.suggest import Doubtful
-    from tinct.colorizer import Colorizer, Proposal
+    from tinct.colorizer import Colorizer
     from tinct.photo import Photo
+    from tinct.proposal import Proposal
 
 BRIGHTEST = 60.0
 """Doubt that the map shows white, Lab units."""
@@ -79,7 +80,7 @@ def _targets(given: argparse.Namespace, source: Path) -> list[Path]:
 def _save(
     colorizer: Colorizer, picture: Photo, proposal: Proposal, target: Path, *, overwrite: bool
 ) -> None:
-    from tinct.colorizer import Colored
+    from tinct.colored import Colored
 
     rgb = colorizer.render(picture.gray, proposal=proposal)
     colored = Colored(photo=picture, rgb=rgb, bundle=colorizer.bundle)

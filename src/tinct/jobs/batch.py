@@ -23,6 +23,7 @@ from tinct.settings import Settings
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle
+    from tinct.colored import ColoredJpeg
     from tinct.colorizer import Front
 
 
@@ -175,6 +176,16 @@ class _Work:
         if target is not None and not unfinished:
             target = self.settled(target, page=page)
         source = _read_stdin() if job.source is None else job.source
+        if page is None and outputs.layers is None and not unfinished:
+            kept = self.reversible(source, target)
+            if kept is not None:
+                return replace(
+                    result,
+                    target=target,
+                    model=kept.bundle.manifest.name,
+                    bundle=kept.bundle,
+                    size=kept.gray.size[::-1],
+                )
         picture = self.colorizer.open(source, page=page)
         if target is not None and unfinished:
             name = f"{target.name}{photo.suffix_for(picture)}"
@@ -191,6 +202,22 @@ class _Work:
             _make_folder(target.parent)
             colored.save(target, file_format=outputs.file_format, overwrite=outputs.overwrite)
         return replace(result, target=target, size=(picture.width, picture.height))
+
+    def reversible(self, source: bytes | Path, target: Path | None) -> ColoredJpeg | None:
+        """Color a gray JPEG as a JPEG, its gray untouched, if it is one and shall become one."""
+        wanted = self.outputs.file_format
+        if target is not None and wanted is None:
+            wanted = photo.format_of(target)
+        if wanted not in (None, "jpeg"):
+            return None
+        kept = self.colorizer.color_jpeg(source, self.settings)
+        if kept is not None and target is None:
+            sys.stdout.buffer.write(kept.encode())
+            sys.stdout.buffer.flush()
+        elif kept is not None and target is not None:
+            _make_folder(target.parent)
+            kept.save(target, overwrite=self.outputs.overwrite)
+        return kept
 
     def settled(self, target: Path, *, page: int | None) -> Path:
         """Return the final name of a result, if it may be written."""

@@ -10,6 +10,7 @@ resolution and quality, in one step or not at all. Behind it: ``io`` (opening an
 from __future__ import annotations
 
 from tinct.photo.color_image import SUFFIXES, open_color
+from tinct.photo.gray_jpeg import GrayJpeg, open_gray_jpeg, restore_gray
 from tinct.photo.io import (
     MAX_PIXELS,
     Format,
@@ -30,6 +31,7 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "Format",
+    "GrayJpeg",
     "Metadata",
     "Note",
     "Photo",
@@ -40,8 +42,10 @@ __all__ = [
     "from_array",
     "from_pil",
     "open_color",
+    "open_gray_jpeg",
     "open_photo",
     "page_count",
+    "restore_gray",
     "save_photo",
     "suffix_for",
 ]

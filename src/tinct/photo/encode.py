@@ -105,7 +105,7 @@ def check(kind: str, *, width: int, height: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Blocks:
+class Blocks:
     """Metadata as it goes into the file."""
 
     exif: bytes
@@ -114,13 +114,37 @@ class _Blocks:
     icc: bytes | None
 
 
-def _blocks(
-    metadata: Metadata, *, kind: str, width: int, height: int, note: Note | None
-) -> _Blocks:
+def blocks_of(
+    metadata: Metadata,
+    *,
+    kind: str,
+    width: int,
+    height: int,
+    note: Note | None,
+    orientation: int = 1,
+) -> Blocks:
+    """Return the metadata of a colored picture as it goes into a file.
+
+    Args:
+        metadata: of the picture the colors were made for.
+        kind: one of :data:`TARGETS`.
+        width: of the pixels as they are stored.
+        height: likewise.
+        note: which software colored it, or None.
+        orientation: 1..8, in which they are stored.
+
+    Warns:
+        PictureWarning: something is damaged or too large, and left out.
+    """
     software = None if note is None else str(note)
     try:
         block = exif.revise(
-            metadata.exif, width=width, height=height, software=software, dpi=metadata.dpi
+            metadata.exif,
+            width=width,
+            height=height,
+            software=software,
+            dpi=metadata.dpi,
+            orientation=orientation,
         )
         if len(block) > SEGMENT and kind not in ("tiff", "heic", "jxl"):
             block, dropped = exif.slim(block, limit=SEGMENT)
@@ -132,10 +156,17 @@ def _blocks(
                 )
     except exif.ExifError as error:
         warnings.warn(f"EXIF was left out: {error}.", PictureWarning, stacklevel=4)
-        block = exif.revise(None, width=width, height=height, software=software, dpi=metadata.dpi)
+        block = exif.revise(
+            None,
+            width=width,
+            height=height,
+            software=software,
+            dpi=metadata.dpi,
+            orientation=orientation,
+        )
     limit = SEGMENT if kind == "jpeg" else 1 << 30
     try:
-        xmp = revise_xmp(metadata.xmp, note=note)
+        xmp = revise_xmp(metadata.xmp, note=note, orientation=orientation)
         if xmp is not None and len(xmp) > limit:
             raise XmpError(f"{len(xmp)} bytes are more than a JPEG holds")
     except XmpError as error:
@@ -146,7 +177,7 @@ def _blocks(
         record = iptc_of(iptc)
         iptc = None if record is None or len(record) > limit else resources_of(record)
     icc = libvips.load().Operation.call("profile_load", "srgb") if metadata.had_icc else None
-    return _Blocks(block, xmp, iptc, icc)
+    return Blocks(block, xmp, iptc, icc)
 
 
 def encode(
@@ -179,7 +210,7 @@ def encode(
         SaveError: the encoder failed.
     """
     height, width = rgb.shape[:2]
-    blocks = _blocks(metadata, kind=kind, width=width, height=height, note=note)
+    blocks = blocks_of(metadata, kind=kind, width=width, height=height, note=note)
     held, had = _bits_held(kind, metadata), min(metadata.bits, 16)
     if rgb.dtype == np.uint16 and had > held:
         warnings.warn(
@@ -220,7 +251,7 @@ def _bits_held(kind: str, metadata: Metadata) -> int:
     return 16 if TARGETS[kind].wide else 8
 
 
-def _attach(image: Any, blocks: _Blocks, kind: str) -> None:
+def _attach(image: Any, blocks: Blocks, kind: str) -> None:
     """Attach everything that libvips writes beside the pixels."""
     if blocks.icc is not None:
         libvips.attach(image, "icc-profile-data", blocks.icc)
@@ -344,7 +375,7 @@ def _tiff_exif(stream: Any, block: bytes, kind: str) -> None:
 def _encode_heic(
     rgb: NDArray[Any],
     alpha: NDArray[Any] | None,
-    blocks: _Blocks,
+    blocks: Blocks,
     path: Path | None,
     *,
     bits: int,
@@ -372,7 +403,7 @@ def _encode_heic(
 
 
 def _encode_jxl(
-    rgb: NDArray[Any], alpha: NDArray[Any] | None, blocks: _Blocks, path: Path | None
+    rgb: NDArray[Any], alpha: NDArray[Any] | None, blocks: Blocks, path: Path | None
 ) -> bytes:
     try:
         data = encode_jxl(rgb, alpha, exif_block=blocks.exif, xmp=blocks.xmp)

@@ -239,19 +239,22 @@ def revise(
     height: int,
     software: str | None,
     dpi: tuple[float, float] | None = None,
+    orientation: int = 1,
 ) -> bytes:
     """Bring an EXIF block up to date with the picture it will be written into.
 
-    The orientation becomes 1, the color space sRGB, the size the new one; an embedded thumbnail is
-    taken out, because it still shows the old picture. Everything else is kept.
+    The orientation becomes that of the pixels, the color space sRGB, the size the new one; an
+    embedded thumbnail is taken out, because it still shows the old picture. Everything else is
+    kept.
 
     Args:
         block: the block from the byte order on (without ``Exif\\0\\0``), or None to begin a new
             one.
-        width: in pixels, of the upright picture.
+        width: in pixels, of the picture as it is stored.
         height: likewise.
         software: what wrote the picture, or None to leave that tag alone.
         dpi: resolution across and down, or None to leave those tags alone.
+        orientation: 1..8, in which the pixels are stored; 1 is upright.
 
     Returns:
         The new block.
@@ -272,7 +275,7 @@ def revise(
         place = number(tags, EXIF, header)
         if place is not None:
             _update_inside(stream, header, place, width=width, height=height)
-    tags[ORIENTATION] = Tag(3, 1, struct.pack(header.order + "H", 1))
+    tags[ORIENTATION] = Tag(3, 1, struct.pack(header.order + "H", orientation))
     if software is not None:
         tags[SOFTWARE] = _text(software)
     if dpi is not None:

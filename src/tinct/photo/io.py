@@ -168,7 +168,7 @@ def from_pil(image: Any) -> Photo:
     return _photo(opened, name="The image")
 
 
-def _turned(upright: NDArray[Any], orientation: int) -> NDArray[Any]:
+def turned(upright: NDArray[Any], orientation: int) -> NDArray[Any]:
     """View an upright array in the orientation in which the file stores it [1..8]."""
     views = {
         2: upright[:, ::-1],
@@ -205,8 +205,8 @@ def _photo(opened: Opened, *, name: str) -> Photo:
         alpha = np.empty(shape, opened.dtype) if opened.alpha else None
     except MemoryError as error:
         raise PictureError(f"{name} does not fit into memory; make it smaller.") from error
-    stored = _turned(gray, opened.orientation)
-    stored_alpha = None if alpha is None else _turned(alpha, opened.orientation)
+    stored = turned(gray, opened.orientation)
+    stored_alpha = None if alpha is None else turned(alpha, opened.orientation)
     channels = lightness.CHANNELS[opened.layout]
     colored = 0
     for row, strip in opened.strips():

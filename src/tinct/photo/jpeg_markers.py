@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (DHT, 0xC
 APP0, APP1, APP2, APP7, APP13, APP14 = 0xE0, 0xE1, 0xE2, 0xE7, 0xED, 0xEE
 ALONE = (0x01, *range(0xD0, 0xD8))
 """Markers without a length beside SOI and EOI: TEM and RSTn."""
+
+
+ENDING = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 
 
 class JpegError(ValueError):
@@ -145,13 +149,10 @@ def parse(data: bytes) -> Jpeg:
 
 def _end_of_scan(data: bytes, place: int) -> int:
     """Return where entropy-coded data ends: at a marker that is no RSTn."""
-    while True:
-        place = data.find(b"\xff", place)
-        if place < 0 or place + 1 >= len(data):
-            raise JpegError("a scan that is cut short")
-        if data[place + 1] != 0 and not 0xD0 <= data[place + 1] <= 0xD7:
-            return place
-        place += 2
+    found = ENDING.search(data, place)
+    if found is None:
+        raise JpegError("a scan that is cut short")
+    return found.start()
 
 
 def segment(marker: int, body: bytes) -> bytes:

@@ -17,6 +17,7 @@ import hashlib
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,7 +116,8 @@ def splice(
     names = (luma.name, (luma.name + 1) % 256, (luma.name + 2) % 256)
     table = _free_table(jpeg)
     assert table is not None
-    coded = [_coded(plane, progressive=frame.kind == PROGRESSIVE) for plane in chroma]
+    with ThreadPoolExecutor(2) as pool:
+        coded = list(pool.map(_coded, chroma, [frame.kind == PROGRESSIVE] * 2))
     out = [b"\xff\xd8", *_head(jpeg, extras), *parted(APP7, NAME, _memory(jpeg))]
     quantizer = next(one for one in coded[0].segments if one.marker == DQT)
     body = coded[0].body(quantizer)
@@ -141,7 +143,7 @@ def splice(
     return b"".join(out)
 
 
-def _coded(plane: NDArray[np.uint8], *, progressive: bool) -> Jpeg:
+def _coded(plane: NDArray[np.uint8], progressive: bool) -> Jpeg:
     """Encode one chroma plane as a gray JPEG of its own."""
     from PIL import Image  # noqa: PLC0415
 
@@ -210,11 +212,6 @@ def _memory(jpeg: Jpeg) -> bytes:
         raise JpegError(f"{sum(map(len, beside))} bytes beside its scans are more than can be kept")
     whole = hashlib.sha256(jpeg.data).digest()
     return b"\1" + whole + _hash_of(jpeg, scans) + packed
-
-
-def remembers(jpeg: Jpeg) -> bool:
-    """Tell whether a colored JPEG holds what restores its gray file."""
-    return joined(jpeg, APP7, NAME) is not None
 
 
 def restore(jpeg: Jpeg) -> bytes:

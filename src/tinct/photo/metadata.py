@@ -97,15 +97,16 @@ class XmpError(ValueError):
     """The XMP packet is damaged."""
 
 
-def revise_xmp(packet: bytes | None, *, note: Note | None) -> bytes | None:
+def revise_xmp(packet: bytes | None, *, note: Note | None, orientation: int = 1) -> bytes | None:
     """Bring an XMP packet up to date with the colored picture, and add the note.
 
-    Orientation becomes 1; thumbnails and the statements about the old color space go; everything
-    else stays.
+    Orientation becomes that of the pixels; thumbnails and the statements about the old color space
+    go; everything else stays.
 
     Args:
         packet: the packet as it was read, or None.
         note: which software colored the picture, or None to add nothing.
+        orientation: 1..8, in which the pixels are stored; 1 is upright.
 
     Returns:
         The new packet; None if there was none and there is nothing to say.
@@ -139,7 +140,7 @@ def revise_xmp(packet: bytes | None, *, note: Note | None) -> bytes | None:
     ):  # fmt: skip
         _remove(descriptions, name)
     if _remove(descriptions, f"{{{TIFF}}}Orientation"):
-        descriptions[0].set(f"{{{TIFF}}}Orientation", "1")
+        descriptions[0].set(f"{{{TIFF}}}Orientation", str(orientation))
     if note is not None:
         for name, value in (
             (f"{{{IPTC_EXT}}}DigitalSourceType", SOURCE_TYPE),

@@ -1,0 +1,116 @@
+"""What a model proposes for one picture: colors, and how sure it is of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinct.bundle import Bundle
+from tinct.coloring import chroma, suggest
+from tinct.coloring.suggest import Doubtful, Likely
+from tinct.errors import UsageError
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Proposal:
+    """What a model proposes for one picture, at the model's own size.
+
+    Attributes:
+        bundle: the model.
+        fitted: what the model saw.
+        size: height and width of the picture in pixels.
+        predicted: float32 (2, h, w), a*, b* in Lab units; of models that paint, (3, h, w), L*
+            first.
+        bins: float32 (K, H/4, W/4), logits over the ab bins of the model's manifest, or None where
+            it has none.
+        color: as ``predicted``, with hints and palette applied.
+    """
+
+    bundle: Bundle
+    fitted: chroma.Fitted
+    size: tuple[int, int]
+    predicted: Floats
+    bins: Floats | None
+    color: Floats = field(repr=False)
+
+    @property
+    def paints(self) -> bool:
+        """Whether the model paints lightness too, which it may do to line art."""
+        return self.bundle.paints
+
+    @property
+    def ab(self) -> Floats:
+        """Float32 (2, h, w), a* and b* in Lab units, adjusted."""
+        return self.color[-2:]
+
+    @property
+    def cover(self) -> tuple[float, float]:
+        """The shares of the planes' height and width that show the picture; the rest is padding."""
+        return self.fitted.shape.cover
+
+    def _chances(self) -> tuple[Floats, Floats]:
+        """Return the distribution (K, h, w) and the bins' centers (K, 2)."""
+        if self.bins is None:
+            raise UsageError(
+                f"The model {self.bundle.name!r} gives no distribution of colors, or was not asked "
+                "for it; propose with bins=True, by a model that has them."
+            )
+        manifest = self.bundle.manifest
+        centers = np.asarray(manifest.ab_bins, np.float32)
+        return suggest.probabilities(self.bins, temperature=manifest.doubt_temperature), centers
+
+    def doubt(self) -> Floats:
+        """Return where the model is unsure.
+
+        Returns:
+            Float32 (H/4, W/4) of the working size, without padding: how far likely colors lie from
+            their mean there, Lab units.
+
+        Raises:
+            UsageError: there are no ``bins``.
+        """
+        found = suggest.doubt_map(*self._chances())
+        down, across = self.cover
+        return found[: max(1, round(len(found) * down)), : max(1, round(found.shape[1] * across))]
+
+    def suggest(self, *, count: int = 5, colors: int = 5) -> list[Doubtful]:
+        """Find the regions where a hint would help most, and the colors that are likely there.
+
+        Args:
+            count: how many regions at most.
+            colors: how many colors for each at most.
+
+        Raises:
+            UsageError: there are no ``bins``.
+        """
+        chances, centers = self._chances()
+        return suggest.doubtful_regions(
+            chances,
+            centers,
+            self.fitted.lightness[0, 0],
+            cover=self.cover,
+            count=count,
+            colors=colors,
+        )
+
+    def likely_at(self, x: float, y: float, *, colors: int = 5) -> tuple[Likely, ...]:
+        """Return the likeliest colors at a place that can be told from each other.
+
+        Args:
+            x: share of the picture's width, 0..1.
+            y: share of its height.
+            colors: how many at most.
+
+        Raises:
+            UsageError: there are no ``bins``.
+        """
+        chances, centers = self._chances()
+        down, across = self.cover
+        row = min(int(y * down * chances.shape[1]), chances.shape[1] - 1)
+        column = min(int(x * across * chances.shape[2]), chances.shape[2] - 1)
+        around = chances[:, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        return suggest.likely_colors(around.mean((1, 2)), centers, count=colors)
