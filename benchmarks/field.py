@@ -105,12 +105,13 @@ def _read(path: Path) -> tuple[NDArray[Any], bool, bool, dict[int, Any]]:
         if wide:
             codes = np.asarray(upright).astype(np.float64)
             codes /= (1 << max(8, int(codes.max()).bit_length())) - 1  # 12 bits stay 12 in Pillow
+            codes = _through_gamma(codes, image)
             return np.repeat(codes[..., None], 3, axis=2), clear, True, tags
         if upright.mode == "F":
             raise ValueError("floats are stretched")
-        if profile and upright.mode in ("RGB", "L", "CMYK", "RGBA"):
+        if profile and upright.mode in ("RGB", "L", "CMYK", "RGBA", "P"):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            plain = upright.convert("RGB") if upright.mode == "RGBA" else upright
+            plain = upright.convert("RGB") if upright.mode in ("RGBA", "P") else upright
             upright = ImageCms.profileToProfile(  # type: ignore[assignment]
                 plain,
                 source,
@@ -121,10 +122,16 @@ def _read(path: Path) -> tuple[NDArray[Any], bool, bool, dict[int, Any]]:
         elif upright.mode == "CMYK":
             raise ValueError("CMYK without a profile is a matter of opinion")
         rgb = np.asarray(upright.convert("RGBA" if clear else "RGB").convert("RGB")) / 255
-        gamma = image.info.get("gamma")
-        if gamma and not profile and "srgb" not in image.info and not 0.43 <= gamma <= 0.48:
-            rgb = linear_to_srgb(rgb ** (1 / gamma))  # which Pillow leaves to others
-        return rgb, clear, False, tags
+        return _through_gamma(rgb, image), clear, False, tags
+
+
+def _through_gamma(codes: NDArray[Any], image: Image.Image) -> NDArray[Any]:
+    """Apply PNG's gAMA, which Pillow leaves to others."""
+    gamma = image.info.get("gamma")
+    plain = "icc_profile" in image.info or "srgb" in image.info
+    if not gamma or plain or 0.43 <= gamma <= 0.48:
+        return codes
+    return np.asarray(linear_to_srgb(codes ** (1 / gamma)))
 
 
 def serve() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 import tifffile
 from PIL import Image, TiffImagePlugin
@@ -200,6 +201,44 @@ def test_exif_that_imagemagick_writes_as_text_is_kept() -> None:
     kept = Image.open(io.BytesIO(encode_photo(recolored(opened), opened, format="png")))
     assert kept.getexif()[271] == "Leitz"
     assert "Raw profile type exif" not in kept.info
+
+
+def test_exif_behind_the_pixels_of_a_png_is_kept() -> None:
+    tags = Image.Exif()
+    tags[33432] = "Aunt Ada"
+    data = png(ramp(20, 30))
+    end = data.rindex(b"IEND") - 4
+    block = b"eXIf" + tags.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(block) - 4) + block + struct.pack(">I", zlib.crc32(block))
+    opened = open_photo(data[:end] + chunk + data[end:])
+    kept = Image.open(io.BytesIO(encode_photo(recolored(opened), opened, format="png")))
+    assert kept.getexif()[33432] == "Aunt Ada"
+
+
+def test_old_style_jpeg_in_a_tiff_is_read() -> None:
+    """TIFF 6.0, section 22: the whole JPEG, pointed at by JPEGInterchangeFormat."""
+    held = io.BytesIO()
+    Image.fromarray(ramp(32, 48)).convert("RGB").save(held, "JPEG", quality=95, subsampling=0)
+    jpeg = held.getvalue()
+    values = [(256, 4, 1, 48), (257, 4, 1, 32), (258, 3, 1, 8), (259, 3, 1, 6), (262, 3, 1, 6),
+              (273, 4, 1, 8), (277, 3, 1, 3), (278, 4, 1, 32), (279, 4, 1, len(jpeg)),
+              (512, 3, 1, 1), (513, 4, 1, 8), (514, 4, 1, len(jpeg))]  # fmt: skip
+    first = 8 + len(jpeg) + len(jpeg) % 2
+    entries = b"".join(struct.pack("<HHII", *value) for value in values)
+    data = b"II*\0" + struct.pack("<I", first) + jpeg + b"\0" * (len(jpeg) % 2)
+    data += struct.pack("<H", len(values)) + entries + b"\0\0\0\0"
+    assert np.abs(open_photo(data).gray.astype(int) - ramp(32, 48)).max() < 12
+
+
+def test_the_primary_picture_of_a_heic_is_taken() -> None:
+    small, large = np.full((32, 48), 60, np.uint8), ramp(64, 96)
+    held = pillow_heif.HeifFile()
+    for plane in (small, large):
+        height, width = plane.shape
+        held.add_frombytes("RGB", (width, height), np.repeat(plane[..., None], 3, 2).tobytes())
+    out = io.BytesIO()
+    held.save(out, primary_index=1, quality=95)
+    assert open_photo(out.getvalue()).gray.shape == (64, 96)
 
 
 def test_a_thumbnail_before_the_picture_is_passed_over() -> None:

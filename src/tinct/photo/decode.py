@@ -29,7 +29,7 @@ from tinct.photo.metadata import Metadata, PictureWarning, plausible_dpi, resour
 from tinct.photo.png_chunks import read_facts
 from tinct.photo.signatures import sniff
 from tinct.photo.source import STRIP, Opened, check_size, damaged, scaled, unread
-from tinct.photo.tiff_directories import TiffFacts, without_broken
+from tinct.photo.tiff_directories import OLD_JPEG, TiffFacts, without_broken
 from tinct.photo.tiff_directories import read_facts as read_tiff_facts
 
 ASSOCIATED = 1  # TIFF's ExtraSamples: multiplied with the colors, which libvips undoes
@@ -120,10 +120,10 @@ def open_content(content: Path | bytes, *, name: str, page: int | None, max_pixe
             PictureWarning,
             stacklevel=3,
         )
-    if facts is not None and facts.unread:
+    if facts is not None and (facts.unread or not _reads(content, facts, name=name)):
         return _open_rare(content, facts, name=name, page=page, max_pixels=max_pixels)
-    if kind not in ("jpeg", "png"):
-        settings["page"] = page or 0
+    if kind not in ("jpeg", "png") and (kind != "avif" or page is not None):
+        settings["page"] = page or 0  # of an AVIF libvips takes the primary picture by itself
     if facts is not None:
         settings |= {"page": facts.page} | ({} if facts.sub is None else {"subifd": facts.sub})
     image = _load(content, kind, settings, name=name)
@@ -179,6 +179,17 @@ def _open_jpeg12(content: Path | bytes, *, name: str, max_pixels: int) -> Opened
     return decode_codecs.open_jpeg12(content, name=name)
 
 
+def _reads(content: Path | bytes, facts: TiffFacts, *, name: str) -> bool:
+    """Tell whether libvips opens a TIFF, or nothing else does."""
+    settings = {"page": facts.page} | ({} if facts.sub is None else {"subifd": facts.sub})
+    try:
+        _load(content, "tiff", settings, name=name)
+    except PictureError:
+        # libtiff in Pillow overlooks what libvips does not: a library's mere remark is no error.
+        return _pillow_tiff(content, facts, name=name, max_pixels=1 << 62) is None
+    return True
+
+
 def _warn_of_others(
     pages: int, facts: TiffFacts | None, kind: str, *, name: str, page: int | None
 ) -> None:
@@ -194,11 +205,15 @@ def _open_rare(
     content: Path | bytes, facts: TiffFacts, *, name: str, page: int | None, max_pixels: int
 ) -> Opened:
     """Open a TIFF of a kind that libvips' wheel does not read."""
-    opened = None
-    if not facts.raw and decode_codecs.works():
+    opened: Opened | None = None
+    if facts.unread != OLD_JPEG and not facts.raw and decode_codecs.works():
         opened = decode_codecs.open_tiff(
             content, name=name, page=facts.page, sub=facts.sub, max_pixels=max_pixels
         )
+    if opened is None:
+        simple = _pillow_tiff(content, facts, name=name, max_pixels=max_pixels)
+        if simple is not None:
+            return simple
     if opened is None:
         raise PictureError(unread(name, facts.unread, extra=not facts.raw) + ".")
     _warn_of_others(opened.metadata.pages, facts, "tiff", name=name, page=page)
@@ -208,6 +223,18 @@ def _open_rare(
     return replace(
         opened, metadata=metadata, orientation=turn or 1, premultiplied=facts.extra == ASSOCIATED
     )
+
+
+def _pillow_tiff(
+    content: Path | bytes, facts: TiffFacts | None, *, name: str, max_pixels: int
+) -> Opened | None:
+    """Open the first page of a TIFF of 8 bits with Pillow; None where that does not work."""
+    if facts is None or facts.raw or facts.bits > 8 or facts.page or facts.sub is not None:
+        return None
+    try:
+        return open_pillow(content, "tiff", name=name, max_pixels=max_pixels)
+    except PictureError:
+        return None
 
 
 def _need_codecs(what: str) -> None:

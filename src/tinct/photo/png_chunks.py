@@ -25,6 +25,7 @@ ALL_TEXTS = 1 << 24
 BLOCK = 1 << 22  # bytes moved at a time
 MANY = 10_000  # chunks that are looked at
 KEYWORD = 79  # bytes of Latin-1
+READ = (b"tEXt", b"zTXt", b"iTXt", b"gAMA", b"cHRM", b"eXIf")
 RAW_EXIF = ("Raw profile type exif", "Raw profile type APP1")
 SAME_WEIGHTS = 0.01  # luminance weights that are nearer to those of sRGB are taken for them
 PLAIN = (0.43, 0.48)  # file gamma of pictures for ordinary screens: taken for sRGB
@@ -39,7 +40,8 @@ class PngFacts:
         coding: how the colors are coded, as in gAMA and cHRM, where these decide how pixels are
             read: no chunk that goes before them is there, and they are not those of ordinary
             screens.
-        exif: the block that ImageMagick and others write as a text in hexadecimal, or None.
+        exif: the block of eXIf, wherever it stands, or the one that ImageMagick and others write as
+            a text in hexadecimal; None without either.
     """
 
     texts: tuple[tuple[str, str], ...] = ()
@@ -63,11 +65,13 @@ def read_facts(stream: BinaryIO) -> PngFacts:
         kinds.add(kind)
         if kind == b"gAMA" and len(data) == 4:
             gamma = int.from_bytes(data, "big") / 100_000
+        if kind == b"eXIf" and data:
+            exif = data.removeprefix(b"Exif\0\0")
         if kind == b"cHRM" and len(data) == 32:
             weights = luminance_weights([v / 100_000 for v in struct.unpack(">8I", data)])
         found = _text(kind, data)
         if found is not None and found[0] in RAW_EXIF:
-            exif = _raw_profile(found[1])
+            exif = exif or _raw_profile(found[1])
         elif found is not None and found[0] != XMP:
             total += len(found[1])
             if total <= ALL_TEXTS:
@@ -129,7 +133,8 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         if place + length + 12 > end:
             return
         wanted = (
-            head[4:] in (b"tEXt", b"zTXt", b"iTXt", b"gAMA", b"cHRM") and length <= LONGEST_TEXT
+            head[4:] in (b"tEXt", b"zTXt", b"iTXt", b"gAMA", b"cHRM", b"eXIf")
+            and length <= LONGEST_TEXT
         )
         yield head[4:], stream.read(length) if wanted else b""
         place += length + 12

@@ -23,6 +23,7 @@ NEW_SUBFILE_TYPE, BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 254, 258, 259, 262, 2
 TILE_WIDTH, SUB_DIRECTORIES, EXTRA_SAMPLES, SUBSAMPLING = 322, 330, 338, 530
 RAW = (32803, 34892)
 """Photometric interpretations of a camera's raw data [2]."""
+OLD_JPEG = "old-style JPEG inside"
 MANY_PAGES = 1 << 16
 
 
@@ -39,6 +40,7 @@ class TiffFacts:
             where the file does not say.
         orientation: 1..8, or None.
         unread: what about the page libvips does not read, in words, or nothing.
+        bits: a sample.
         broken: where the file points at a later page that is damaged: the place of that pointer,
             and its size; None: all are sound.
         raw: whether the picture is a camera's raw data, which nothing here reads.
@@ -51,6 +53,7 @@ class TiffFacts:
     orientation: int | None
     unread: str
     raw: bool
+    bits: int = 8
     broken: tuple[int, int] | None = None
 
 
@@ -106,6 +109,7 @@ def read_facts(content: Path | bytes, *, page: int | None) -> TiffFacts | None:
         orientation=orientation,
         unread="a camera's raw data; develop it first" if raw else _unread(tags, header),
         raw=raw,
+        bits=_value(tags, BITS, 1, header),
         broken=broken,
     )
 
@@ -159,7 +163,7 @@ def _unread(tags: exif.Tags, header: exif.Header) -> str:
     photometric = _value(tags, PHOTOMETRIC, 1, header)
     planes, tiled = _value(tags, PLANAR, 1, header) == 2, TILE_WIDTH in tags
     cases = (
-        (compression == 6, "old-style JPEG inside"),
+        (compression == 6, OLD_JPEG),
         (compression in NOT_READ, f"{NOT_READ.get(compression)} inside"),
         (compression == 7 and bits > 8, f"JPEG of {bits} bits inside"),
         (bits not in (1, 2, 4, 8, 16, 32, 64), f"{bits} bits packed"),
