@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,7 +28,9 @@ NO_LINKS = {
 
 
 @contextmanager
-def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
+def replacing(
+    target: Path, *, overwrite: bool, ready: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Give a temporary path to write to, which becomes ``target`` on success.
 
     On any failure it is removed. A target that is a symbolic link stays one: the file it points
@@ -38,6 +40,8 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
     Args:
         target: the file to make.
         overwrite: whether an existing file may be replaced.
+        ready: called with the temporary path once the content is complete and on the disk, before
+            it takes the target's name; if it raises, the target stays as it is.
 
     Yields:
         The path of an empty file in the folder of the target.
@@ -55,6 +59,8 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
         try:
             yield temporary
             _flush(temporary)
+            if ready is not None:
+                ready(temporary)
             if overwrite:
                 if target.exists():
                     shutil.copymode(target, temporary)

@@ -13,7 +13,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -109,7 +109,12 @@ class Colored:
         return Note(software=f"tinct {tinct.__version__}", model=self.bundle.manifest.name)
 
     def save(
-        self, target: str | Path, *, file_format: str | None = None, overwrite: bool = False
+        self,
+        target: str | Path,
+        *,
+        file_format: str | None = None,
+        overwrite: bool = False,
+        ready: Callable[[Path], None] | None = None,
     ) -> None:
         """Write the picture with its metadata and the note, whole or not at all.
 
@@ -117,12 +122,19 @@ class Colored:
             target: the file; its ending decides the format unless ``file_format`` does.
             file_format: a name of :func:`tinct.photo.formats`.
             overwrite: whether an existing file may be replaced.
+            ready: called with the temporary path of the complete file, before it takes its name.
 
         Raises:
             SaveError: it exists already or cannot be written; it is as it was before.
         """
         photo.save_photo(
-            self.rgb, self.photo, target, format=file_format, overwrite=overwrite, note=self.note
+            self.rgb,
+            self.photo,
+            target,
+            format=file_format,
+            overwrite=overwrite,
+            note=self.note,
+            ready=ready,
         )
 
     def encode(self, file_format: str | None = None) -> bytes:
@@ -168,6 +180,11 @@ class Front(ABC):
     @abstractmethod
     def name(self) -> str:
         """The model's name, or ``auto``."""
+
+    @property
+    @abstractmethod
+    def sha256(self) -> str:
+        """The hash of what decides the colors, hexadecimal: of the model's graph, or of several."""
 
     @abstractmethod
     def choose(self, gray: NDArray[Any]) -> Colorizer:
@@ -382,6 +399,11 @@ class Colorizer(Front):
     def name(self) -> str:
         """The model's name."""
         return self.bundle.manifest.name
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the model's graph."""
+        return self.bundle.manifest.sha256
 
     def choose(self, gray: NDArray[Any]) -> Colorizer:  # noqa: ARG002  (one model colors all)
         """Return itself."""

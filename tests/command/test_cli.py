@@ -19,13 +19,14 @@ from tinct.command import cli, commands, options
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
-    "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
-    "--recipe --save-recipe --flat --layers --all-pages --json --model --quality --device "
-    "--threads",
+    "colorize": "-h --help -o --output --overwrite --force --format --strength --hint --hints "
+    "--reference --recipe --save-recipe --flat --layers --all-pages --json --model --quality "
+    "--device --threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "
     "--threads",
+    "jobs": "-h --help --json",
     "train": "-h --help --list --data --out --size --set --resume --from --new",
     "export": "-h --help -o --output --name --set --overwrite",
     "report": "-h --help --data --show --limit --json --html --markdown --pictures",

@@ -25,6 +25,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "models": commands.models,
     "doctor": commands.doctor,
     "evaluate": commands.evaluate,
+    "jobs": commands.jobs,
     "train": commands.train,
     "export": commands.export,
     "report": commands.report,

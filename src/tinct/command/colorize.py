@@ -28,7 +28,9 @@ def colorize(given: argparse.Namespace) -> int:
     from tinct import sidecar
     from tinct.colorizer import Colorizer
     from tinct.jobs import batch
+    from tinct.jobs.ledger import Ledger
     from tinct.jobs.paths import plan
+    from tinct.jobs.report import write_reports
     from tinct.router import open_model
 
     recipe = _recipe(given)
@@ -36,6 +38,7 @@ def colorize(given: argparse.Namespace) -> int:
     outputs = batch.Outputs(
         file_format=given.format,
         overwrite=given.overwrite,
+        force=given.force,
         all_pages=given.all_pages,
         layers=given.layers,
     )
@@ -53,19 +56,33 @@ def colorize(given: argparse.Namespace) -> int:
     if given.save_recipe is not None:
         named = None if given.save_recipe is True else given.save_recipe
         keeper = sidecar.Keeper(named, overwrite=given.overwrite)
-        keeper.check([(job.source, job.target) for job in jobs])
+        # What a journal says is done keeps its recipe; the others are told when their turn comes.
+        keeper.check([(job.source, job.target) for job in jobs if job.root is None])
     colorizer = open_model(recipe.model, device=given.device, threads=given.threads)
     if isinstance(colorizer, Colorizer) and (mismatch := recipe.mismatch(colorizer.bundle)):
         terminal.complain(f"tinct: {given.recipe}: {mismatch}")
     results: list[Result] = []
-    with terminal.progress("coloring", total=len(jobs)) as steps:
-        for colored in batch.color_all(
-            jobs, colorizer=colorizer, settings=recipe.settings, outputs=outputs
-        ):
-            result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=recipe)
-            results.append(result)
-            _report(result, show=steps.show, json=given.json)
-            steps.step()
+    with (
+        Ledger(jobs, settings=recipe.settings, outputs=outputs, model=colorizer.sha256) as ledger,
+        terminal.progress("coloring", total=len(jobs)) as steps,
+    ):
+        try:
+            for colored in batch.color_all(
+                jobs,
+                colorizer=colorizer,
+                settings=recipe.settings,
+                outputs=outputs,
+                ledger=ledger,
+            ):
+                result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=recipe)
+                results.append(result)
+                _report(result, show=steps.show, json=given.json)
+                steps.step()
+        finally:
+            write_reports(ledger.journals, results)
+    skipped = sum(result.skipped for result in results)
+    if skipped and not given.json:
+        terminal.say(f"{skipped} of {len(results)} done already (--force colors them again)")
     failed = [result.error for result in results if result.error]
     if len(results) > 1 and failed:
         raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
@@ -142,7 +159,12 @@ def _report(result: Result, *, show: Callable[[str], None], json: bool) -> None:
     if not json:
         for warning in result.warnings:
             show(f"tinct: {_named(warning.removesuffix('.'), result)}")
-    if terminal.watched() and result.target is not None and result.size is not None:
+    if (
+        terminal.watched()
+        and not result.skipped
+        and result.target is not None
+        and result.size is not None
+    ):
         width, height = result.size
         how = f"{width} x {height}, {result.model}, {result.seconds:.1f} s"
         show(f"{result.name} -> {result.target}  ({how})")

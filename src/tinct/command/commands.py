@@ -93,6 +93,25 @@ def doctor(given: argparse.Namespace) -> int:
     return 1 if report.problems else 0
 
 
+def jobs(given: argparse.Namespace) -> int:
+    """Show the journal of a folder of results."""
+    from tinct.jobs.survey import survey
+
+    found = survey(Path(given.folder))
+    if given.json:
+        for line in found.lines:
+            terminal.write_json(line.as_dict())
+        return 0
+    terminal.write_table(
+        ("result", "state", "from", "size", "model", "finished"),
+        [line.cells() for line in found.lines],
+    )
+    terminal.write(found.summary())
+    for failure in found.failures:
+        terminal.write(f"failed: {failure}")
+    return 0
+
+
 def evaluate(given: argparse.Namespace) -> int:
     """Measure a model."""
     from tinct.measure import evaluate as measuring

@@ -8,30 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tinct.command import making_options
+from tinct.command.option_groups import add_model
 from tinct.command.parsing import (
     FORMATS,
     Parser,
     at_least,
     json_name,
-    one_of,
     picture_format,
-    setting,
     strength_of,
     whole_numbers,
 )
 from tinct.errors import TinctError
-from tinct.settings import AUTO, QUALITIES, STRONGEST, Settings
+from tinct.settings import AUTO, STRONGEST
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
-
-DEFAULTS = Settings()
 
 COMMANDS = {
     "colorize": "color pictures; the word may be left out",
     "models": "list the installed models, or show the card of one",
     "doctor": "say what works on this computer",
     "evaluate": "measure a model on a folder of color pictures",
+    "jobs": "show what was done in a folder of results",
     "train": "train a model from a recipe",
     "export": "turn a training run into a model bundle",
     "report": "compare runs and models in one table, with pictures",
@@ -83,37 +82,6 @@ def main_help() -> str:
     return MAIN_HELP.format(commands=commands, codes=codes_help())
 
 
-def _add_model(parser: Parser, *, default: str) -> None:
-    """Add the options that say which model runs, and where."""
-    group = parser.add_argument_group("model")
-    group.add_argument(
-        "--model",
-        default=default,
-        metavar="NAME|PATH",
-        help=f"a model that `tinct models` lists, or a bundle folder (default: {default})",
-    )
-    group.add_argument(
-        "--quality",
-        type=one_of(QUALITIES),
-        default=DEFAULTS.quality,
-        metavar="Q",
-        help=f"fast, balanced or best: the size at which the model looks "
-        f"(default: {DEFAULTS.quality})",
-    )
-    group.add_argument(
-        "--device",
-        default="auto",
-        metavar="D",
-        help="auto, cpu, cuda, ...; `tinct doctor` lists what is here (default: auto)",
-    )
-    group.add_argument(
-        "--threads",
-        type=at_least(1),
-        metavar="N",
-        help="CPU threads (default: one for each core)",
-    )
-
-
 def colorize() -> Parser:
     """Return the parser of ``tinct colorize``."""
     parser = Parser(
@@ -146,7 +114,16 @@ The model auto tells line drawings from photographs and colors each with its own
         metavar="FILE|FOLDER",
         help="where the result goes; - is stdout (default: beside the input, as NAME.color.EXT)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that exist, also those that are no results of tinct",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="color again what is done; without it, a folder's finished pictures are skipped",
+    )
     parser.add_argument(
         "--format",
         type=picture_format,
@@ -212,7 +189,7 @@ The model auto tells line drawings from photographs and colors each with its own
     parser.add_argument(
         "--json", action="store_true", help="print one line of JSON for each picture"
     )
-    _add_model(parser, default=AUTO)
+    add_model(parser, default=AUTO)
     parser.set_defaults(model=None, quality=None)  # a recipe may say them
     return parser
 
@@ -243,6 +220,24 @@ def doctor() -> Parser:
         epilog="Leaves with 0 when pictures can be colored here, else with 1.",
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    return parser
+
+
+def jobs() -> Parser:
+    """Return the parser of ``tinct jobs``."""
+    parser = Parser(
+        "jobs",
+        description="Show the journal of a folder of results: what was colored, when, by which "
+        "model, whether it still is as it was written, and what failed the last time.",
+        epilog="""\
+examples:
+  tinct album -o colored/
+  tinct jobs colored/""",
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="the folder of results")
+    parser.add_argument(
+        "--json", action="store_true", help="print one line of JSON for each result"
+    )
     return parser
 
 
@@ -284,135 +279,7 @@ examples:
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--html", metavar="FILE", help="write a report with pictures to FILE")
-    _add_model(parser, default="photo")
-    return parser
-
-
-def train() -> Parser:
-    """Return the parser of ``tinct train``."""
-    parser = Parser(
-        "train",
-        description="Train a model from a recipe. Needs the extra: pip install 'tinct[train]'",
-        epilog="""\
-examples:
-  tinct train --list
-  tinct train flagship-photo --size nano --data pictures --out runs/first
-  tinct train flagship-photo --data a --data b --out runs/big --set stages.0.steps=9000
-  tinct train flagship-photo --data a --data b --out runs/big --resume
-  tinct train flagship-photo --data a --data b --out runs/more --from photo""",
-    )
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="one that --list names")
-    parser.add_argument("--list", action="store_true", help="list the recipes")
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="a folder of color pictures; may be repeated",
-    )
-    parser.add_argument("--out", metavar="RUN", help="the folder that keeps the run")
-    parser.add_argument(
-        "--size",
-        choices=("nano", "small", "full"),
-        default="full",
-        help="nano for a test, small for a laptop, full (as published; default) for a GPU",
-    )
-    parser.add_argument(
-        "--set",
-        type=setting,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change one value of the recipe; may be repeated",
-    )
-    parser.add_argument("--resume", action="store_true", help="go on where RUN stopped")
-    parser.add_argument(
-        "--from",
-        dest="start",
-        metavar="MODEL",
-        help="begin with the weights of a run or a model, by folder or name",
-    )
-    parser.add_argument(
-        "--new",
-        action="append",
-        default=[],
-        metavar="PART",
-        help="a part of the network that MODEL does not have, such as net.more8; may be repeated",
-    )
-    return parser
-
-
-def export() -> Parser:
-    """Return the parser of ``tinct export``."""
-    parser = Parser(
-        "export",
-        description="Turn a training run into a model. Needs the extra: pip install 'tinct[train]'",
-        epilog="""\
-example:
-  tinct export runs/first -o mine && tinct photo.jpg --model mine""",
-    )
-    parser.add_argument("run", metavar="RUN", help="the folder of a training run")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="FOLDER", help="the bundle folder to write"
-    )
-    parser.add_argument("--name", metavar="NAME", help="the model's name (default: the folder's)")
-    parser.add_argument(
-        "--set",
-        type=setting,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="how color is decoded, such as temperature=0.3; may be repeated",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
-    return parser
-
-
-def report() -> Parser:
-    """Return the parser of ``tinct report``."""
-    parser = Parser(
-        "report",
-        description="Compare runs and models in one table, with pictures and training curves. "
-        "Needs the extra: pip install 'tinct[train]'",
-        epilog="""\
-examples:
-  tinct report photo runs/mine runs/other --data pictures --html report.html --json report.json
-  tinct report photo zoo/* --data photos --data lineart --limit 100 --html report.html
-  tinct report zoo/* --data photos --show free/photos --markdown docs/comparison.md""",
-    )
-    parser.add_argument(
-        "models",
-        nargs="+",
-        metavar="RUN|NAME|PATH",
-        help="folders of training runs, bundle folders, or models that `tinct models` lists",
-    )
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="true color pictures; for line art with color/ and sketch/; may be given twice",
-    )
-    parser.add_argument(
-        "--show",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="show pictures of FOLDER, laid out likewise, instead of those measured",
-    )
-    parser.add_argument(
-        "--limit", type=at_least(1), metavar="N", help="measure only N pictures, evenly spread"
-    )
-    parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
-    parser.add_argument("--html", metavar="FILE", help="write one page with pictures to FILE")
-    parser.add_argument(
-        "--markdown", metavar="FILE", help="write a page for a repository; text around it stays"
-    )
-    parser.add_argument(
-        "--pictures",
-        metavar="FOLDER",
-        help="where the pictures of the --markdown page go (default: beside it, by its name)",
-    )
+    add_model(parser, default="photo")
     return parser
 
 
@@ -421,7 +288,8 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "models": models,
     "doctor": doctor,
     "evaluate": evaluate,
-    "train": train,
-    "export": export,
-    "report": report,
+    "jobs": jobs,
+    "train": making_options.train,
+    "export": making_options.export,
+    "report": making_options.report,
 }

@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from tinct.settings import Settings
 if TYPE_CHECKING:
     from tinct.bundle import Bundle
     from tinct.colorizer import Front
+    from tinct.jobs.ledger import Entry, Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +35,21 @@ class Outputs:
     Attributes:
         file_format: a format's name; None: as the target's ending says, else the picture's own.
         overwrite: whether existing files may be replaced.
+        force: color again what the journal says is done.
         all_pages: color every page, each into a file of its own.
         layers: a file of layers for drawing programs, or None.
     """
 
     file_format: str | None = None
     overwrite: bool = False
+    force: bool = False
     all_pages: bool = False
     layers: str | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one picture: ``error`` is None when it was written."""
+    """What became of one picture: ``error`` is None when it was written, now or earlier."""
 
     source: Path | None
     target: Path | None
@@ -54,6 +58,8 @@ class Result:
     bundle: Bundle | None = None  # the model's, when it was written
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+    root: Path | None = None  # the folder whose journal holds it
+    skipped: bool = False  # it was done already
     error: TinctError | None = None
 
     @property
@@ -69,6 +75,7 @@ class Result:
             "size": None if self.size is None else list(self.size),
             "model": self.model,
             "seconds": round(self.seconds, 3),
+            "skipped": self.skipped,
             "warnings": list(self.warnings),
             "error": None if self.error is None else str(self.error),
         }
@@ -80,6 +87,7 @@ def color_all(
     colorizer: Front,
     settings: Settings | None = None,
     outputs: Outputs | None = None,
+    ledger: Ledger | None = None,
 ) -> Iterator[Result]:
     """Color one picture after the other; a failure becomes a `Result` with an error.
 
@@ -88,19 +96,20 @@ def color_all(
         colorizer: what colors them.
         settings: the same for every picture; None means the defaults.
         outputs: what is written; None means the defaults.
+        ledger: where it is kept what is done; None: nowhere, every picture is colored.
 
     Yields:
         One result for each picture, or for each page with ``outputs.all_pages``.
     """
     outputs = outputs or Outputs()
     reserved = dict.fromkeys(inputs_of(jobs), "is one of the inputs")
-    work = _Work(colorizer, settings or Settings(), outputs, reserved)
+    work = _Work(colorizer, settings or Settings(), outputs, reserved, ledger)
     for job in jobs:
         try:
             count = _count_pages(job) if outputs.all_pages else 1
         except (TinctError, OSError) as error:
             told = _told(error, job) if isinstance(error, OSError) else error
-            yield Result(job.source, job.target, model=colorizer.name, error=told)
+            yield Result(job.source, job.target, model=colorizer.name, root=job.root, error=told)
             continue
         pages = [None] if count == 1 else range(count)
         for page in pages:
@@ -137,17 +146,19 @@ class _Work:
         settings: how.
         outputs: what is written.
         reserved: files that no result may replace, and why.
+        ledger: where it is kept what is done.
     """
 
     colorizer: Front
     settings: Settings
     outputs: Outputs
     reserved: Mapping[Identity, str]
+    ledger: Ledger | None = None
 
     def guarded(self, job: Job, *, page: int | None) -> Result:
         """Color one picture or page; any failure that can be expected becomes a `Result`."""
         began = time.perf_counter()
-        result = Result(job.source, job.target, model=self.colorizer.name)
+        result = Result(job.source, job.target, model=self.colorizer.name, root=job.root)
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("ignore")
@@ -169,38 +180,80 @@ class _Work:
         return replace(result, seconds=time.perf_counter() - began)
 
     def done(self, job: Job, result: Result, *, page: int | None) -> Result:
-        """Open, color and save one picture or page."""
+        """Open, color and save one picture or page, unless the journal says that it is done."""
         outputs, target = self.outputs, job.target
+        kept = self.entered(job, page=page)
+        if kept is not None and kept.standing.done and not outputs.force:
+            return _skipped(result, kept)
+        if kept is not None and kept.standing.ours:
+            outputs = replace(outputs, overwrite=True)
         unfinished = target is not None and target.suffix == MARK and outputs.file_format is None
         if target is not None and not unfinished:
-            target = self.settled(target, page=page)
+            target = self.settled(target, page=page, overwrite=outputs.overwrite)
         source = _read_stdin() if job.source is None else job.source
         picture = self.colorizer.open(source, page=page)
         if target is not None and unfinished:
             name = f"{target.name}{photo.suffix_for(picture)}"
-            target = self.settled(target.with_name(name), page=page)
+            target = self.settled(target.with_name(name), page=page, overwrite=outputs.overwrite)
         colored = self.colorizer.color(picture, self.settings)
         model = colored.bundle.manifest.name
-        result = replace(result, model=model, bundle=colored.bundle)
+        result = replace(
+            result,
+            model=model,
+            bundle=colored.bundle,
+            target=target,
+            size=(picture.width, picture.height),
+        )
         if outputs.layers is not None:
             colored.save_layers(outputs.layers, overwrite=outputs.overwrite)
         if target is None:
             sys.stdout.buffer.write(colored.encode(outputs.file_format))
             sys.stdout.buffer.flush()
-        else:
-            _make_folder(target.parent)
-            colored.save(target, file_format=outputs.file_format, overwrite=outputs.overwrite)
-        return replace(result, target=target, size=(picture.width, picture.height))
+            return result
+        _make_folder(target.parent)
+        try:
+            colored.save(
+                target,
+                file_format=outputs.file_format,
+                overwrite=outputs.overwrite,
+                ready=None if kept is None else partial(kept.write, result),
+            )
+        except SaveError:
+            if kept is None or outputs.force or not kept.look().done:
+                raise
+            return _skipped(result, kept)  # another job was faster
+        return result
 
-    def settled(self, target: Path, *, page: int | None) -> Path:
+    def entered(self, job: Job, *, page: int | None) -> Entry | None:
+        """Return what the journal holds of a picture or page; None where there is no journal."""
+        if self.ledger is None or job.root is None or job.source is None:
+            return None
+        assert job.target is not None
+        return self.ledger.enter(job.root, job.source, _numbered(job.target, page=page))
+
+    def settled(self, target: Path, *, page: int | None, overwrite: bool) -> Path:
         """Return the final name of a result, if it may be written."""
         target = _numbered(target, page=page)
         for one in identities(target):
             if one in self.reserved:
                 raise SaveError(f"{target} {self.reserved[one]}; give another name with -o")
-        if os.path.lexists(target) and not self.outputs.overwrite:
+        if os.path.lexists(target) and not overwrite:
             raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
         return target
+
+
+def _skipped(result: Result, kept: Entry) -> Result:
+    """Return the result of a picture that was done before."""
+    line = kept.journal.find(kept.target)
+    assert line is not None
+    return replace(
+        result,
+        target=kept.journal.folder / line.result,
+        size=(line.width, line.height),
+        model=line.model,
+        bundle=None,
+        skipped=True,
+    )
 
 
 def _defect(error: Exception, name: str) -> TinctError:

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinct import photo
@@ -24,10 +24,17 @@ Identity = str | tuple[int, int]
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and where its result goes; ``None`` stands for stdin and stdout."""
+    """One picture and where its result goes; ``None`` stands for stdin and stdout.
+
+    Attributes:
+        source: the picture.
+        target: the result, as far as its name is known before the picture is open.
+        root: the folder that keeps the journal of the result; None: it has none.
+    """
 
     source: Path | None
     target: Path | None
+    root: Path | None = None
 
 
 NOTED = (b"algorithmicallyEnhanced", b"tinct ")
@@ -194,7 +201,11 @@ def plan(
         jobs = [Job(sources[0], _checked(Path(output), file_format=file_format))]
     else:
         jobs = [
-            Job(source, _beside(source, folder=folder, file_format=file_format))
+            Job(
+                source,
+                _beside(source, folder=folder, file_format=file_format),
+                source.parent if folder is None and source is not None and several else folder,
+            )
             for source in sources
         ]
     jobs = _apart(jobs)
@@ -263,7 +274,7 @@ def _apart(jobs: Sequence[Job]) -> list[Job]:
             target = job.target.with_name(name)
         if target is not None:
             taken.add(_real(target))
-        apart.append(Job(job.source, target))
+        apart.append(replace(job, target=target))
     return apart
 
 
