@@ -19,9 +19,9 @@ from tinct.command import cli, commands, options
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
-    "colorize": "-h --help -o --output --overwrite --force --format --strength --hint --hints "
-    "--reference --recipe --save-recipe --flat --layers --all-pages --json --model --quality "
-    "--device --threads",
+    "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
+    "--recipe --save-recipe --flat --layers --all-pages --json --raw --recursive --glob --force "
+    "--model --quality --device --threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "
@@ -104,6 +104,10 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["x.jpg", "--strength", "nan"], "'nan' is not a number from 0 to 1.5"),
         (["x.jpg", "--threads", "0"], "'0' is not a whole number of at least 1"),
         (["x.jpg", "--hint", "nonsense"], "nonsense"),
+        (["-", "--raw", "640"], "'640' is no width and height"),
+        (["-", "--raw", "640x0"], "write them as in 640x480"),
+        (["x.jpg", "--raw", "64x48"], "from stdin to stdout"),
+        (["-", "--raw", "64x48", "--format", "png"], "does not go with --format"),
         (["x.jpg", "--output"], "--output: expected one argument"),
         (["colorize"], "PICTURE"),
         (["evaluate"], "FOLDER"),

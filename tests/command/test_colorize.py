@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -390,8 +391,9 @@ def test_the_same_command_again_skips_what_is_done(
     assert [line["skipped"] for line in lines] == [False, True]
     assert lines[0]["output"] == lines[1]["output"] == str(out / "photo.color.jpg")
     monkeypatch.setattr(terminal, "watched", lambda: True)
+    shutil.copy(gray_jpeg, gray_jpeg.with_name("other.jpg"))
     assert cli.main(words) == 0
-    assert "1 of 1 done already" in capsys.readouterr().err
+    assert re.search(r"2 pictures: 1 colored, .*; 1 done already", capsys.readouterr().err)
     assert cli.main([*words, "--force"]) == 0
     assert "done already" not in capsys.readouterr().err
 

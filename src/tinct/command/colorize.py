@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,12 +30,15 @@ def colorize(given: argparse.Namespace) -> int:
     from tinct.colorizer import Colorizer
     from tinct.jobs import batch
     from tinct.jobs.ledger import Ledger
-    from tinct.jobs.paths import plan
+    from tinct.jobs.overlap import share
+    from tinct.jobs.paths import Choice, plan
     from tinct.jobs.report import write_reports
     from tinct.router import open_model
 
     recipe = _recipe(given)
     assert recipe.model is not None
+    if given.raw is not None:
+        return _raw(given, recipe)
     outputs = batch.Outputs(
         file_format=given.format,
         overwrite=given.overwrite,
@@ -46,6 +50,7 @@ def colorize(given: argparse.Namespace) -> int:
         given.pictures,
         output=given.output,
         file_format=given.format,
+        choice=Choice(recursive=given.recursive, pattern=given.glob),
         tell=lambda text: terminal.complain(f"tinct: {text}"),
     )
     if any(job.target is None for job in jobs):
@@ -58,9 +63,11 @@ def colorize(given: argparse.Namespace) -> int:
         keeper = sidecar.Keeper(named, overwrite=given.overwrite)
         # What a journal says is done keeps its recipe; the others are told when their turn comes.
         keeper.check([(job.source, job.target) for job in jobs if job.root is None])
-    colorizer = open_model(recipe.model, device=given.device, threads=given.threads)
+    workers, threads = share(len(jobs), threads=given.threads)
+    colorizer = open_model(recipe.model, device=given.device, threads=threads)
     if isinstance(colorizer, Colorizer) and (mismatch := recipe.mismatch(colorizer.bundle)):
         terminal.complain(f"tinct: {given.recipe}: {mismatch}")
+    began = time.perf_counter()
     results: list[Result] = []
     with (
         Ledger(jobs, settings=recipe.settings, outputs=outputs, model=colorizer.sha256) as ledger,
@@ -73,6 +80,7 @@ def colorize(given: argparse.Namespace) -> int:
                 settings=recipe.settings,
                 outputs=outputs,
                 ledger=ledger,
+                workers=workers,
             ):
                 result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=recipe)
                 results.append(result)
@@ -80,13 +88,41 @@ def colorize(given: argparse.Namespace) -> int:
                 steps.step()
         finally:
             write_reports(ledger.journals, results)
-    skipped = sum(result.skipped for result in results)
-    if skipped and not given.json:
-        terminal.say(f"{skipped} of {len(results)} done already (--force colors them again)")
+    if len(results) > 1 and not given.json:
+        terminal.say(_summary(results, seconds=time.perf_counter() - began))
     failed = [result.error for result in results if result.error]
     if len(results) > 1 and failed:
         raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
     return failed[0].exit_code if failed else 0
+
+
+def _raw(given: argparse.Namespace, recipe: ColorRecipe) -> int:
+    """Color raw frames from stdin to stdout."""
+    from tinct.jobs.frames import color_frames
+    from tinct.jobs.overlap import MOST, share
+    from tinct.router import open_model
+
+    if given.pictures != ["-"] or given.output not in (None, "-"):
+        raise UsageError("--raw goes from stdin to stdout: tinct - --raw 640x480 < IN > OUT")
+    for name in ("format", "layers", "save_recipe", "all_pages"):
+        if getattr(given, name):
+            option = name.replace("_", "-")
+            raise UsageError(f"--raw does not go with --{option}; leave one of the two out")
+    _check_stdout(json=given.json)
+    assert recipe.model is not None
+    workers, threads = share(MOST, threads=given.threads)
+    colorizer = open_model(recipe.model, device=given.device, threads=threads)
+    with terminal.counter("coloring") as count:
+        for number in color_frames(
+            sys.stdin.buffer,
+            sys.stdout.buffer,
+            size=given.raw,
+            colorizer=colorizer,
+            settings=recipe.settings,
+            workers=workers,
+        ):
+            count(number, None)
+    return 0
 
 
 def _check_layers(given: argparse.Namespace, *, count: int) -> None:
@@ -168,6 +204,19 @@ def _report(result: Result, *, show: Callable[[str], None], json: bool) -> None:
         width, height = result.size
         how = f"{width} x {height}, {result.model}, {result.seconds:.1f} s"
         show(f"{result.name} -> {result.target}  ({how})")
+
+
+def _summary(results: list[Result], *, seconds: float) -> str:
+    """Return one line about many pictures."""
+    skipped = sum(result.skipped for result in results)
+    failed = sum(result.error is not None for result in results)
+    colored = len(results) - skipped - failed
+    parts = [f"{colored} colored, {terminal.rate(colored / max(seconds, 1e-9))}"]
+    if skipped:
+        parts.append(f"{skipped} done already (--force colors them again)")
+    if failed:
+        parts.append(f"{failed} failed")
+    return f"{len(results)} pictures: {'; '.join(parts)}"
 
 
 def _named(text: str, result: Result) -> str:

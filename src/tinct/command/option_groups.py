@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinct.command.parsing import Parser, at_least, one_of
+from tinct.command.parsing import Parser, at_least, frame_size, one_of
 from tinct.settings import QUALITIES, Settings
 
 DEFAULTS = Settings()
@@ -36,4 +36,35 @@ def add_model(parser: Parser, *, default: str) -> None:
         type=at_least(1),
         metavar="N",
         help="CPU threads (default: one for each core)",
+    )
+
+
+def add_folders(parser: Parser) -> None:
+    """Add the options that say which pictures of folders are colored."""
+    group = parser.add_argument_group("folders")
+    group.add_argument(
+        "--recursive",
+        action="store_true",
+        help="also the pictures in folders inside a folder; the results lie in such folders, too",
+    )
+    group.add_argument(
+        "--glob",
+        metavar="PATTERN",
+        help="of a folder only what fits: '*.tif', or a path in it: '1931/*.tif'",
+    )
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="color again what is done; without it, a folder's finished pictures are skipped",
+    )
+
+
+def add_pipes(parser: Parser) -> None:
+    """Add the option for raw frames."""
+    parser.add_argument(
+        "--raw",
+        type=frame_size,
+        metavar="WxH",
+        help="from stdin to stdout, raw frames of that size in pixels: RGB, 8 bits (ffmpeg: -f "
+        "rawvideo -pix_fmt rgb24)",
     )

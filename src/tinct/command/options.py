@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinct.command import making_options
-from tinct.command.option_groups import add_model
+from tinct.command.option_groups import add_folders, add_model, add_pipes
 from tinct.command.parsing import (
     FORMATS,
     Parser,
@@ -90,7 +90,8 @@ def colorize() -> Parser:
         epilog="""\
 examples:
   tinct photo.jpg                     write photo.color.jpg beside it
-  tinct album -o colored/             every picture in the folder album
+  tinct album -o colored/             every picture in the folder album; again: the rest of them
+  tinct archive -o colored/ --recursive --glob '*.tif'
   tinct photo.jpg --hint 0.42,0.6=#b04030 --hint 0.1,0.9=olive
   tinct photo.jpg --hints painted.png --save-recipe
   tinct large.jpg --recipe photo.tinct.json
@@ -118,11 +119,6 @@ The model auto tells line drawings from photographs and colors each with its own
         "--overwrite",
         action="store_true",
         help="replace files that exist, also those that are no results of tinct",
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="color again what is done; without it, a folder's finished pictures are skipped",
     )
     parser.add_argument(
         "--format",
@@ -189,6 +185,8 @@ The model auto tells line drawings from photographs and colors each with its own
     parser.add_argument(
         "--json", action="store_true", help="print one line of JSON for each picture"
     )
+    add_pipes(parser)
+    add_folders(parser)
     add_model(parser, default=AUTO)
     parser.set_defaults(model=None, quality=None)  # a recipe may say them
     return parser

@@ -104,6 +104,16 @@ def whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(at_least(0)(part.strip()) for part in text.split(","))
 
 
+def frame_size(text: str) -> tuple[int, int]:
+    """Convert width and height in pixels, as in 640x480."""
+    width, times, height = text.lower().partition("x")
+    if not (times and width.isdecimal() and height.isdecimal() and int(width) * int(height)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no width and height in pixels; write them as in 640x480"
+        )
+    return int(width), int(height)
+
+
 def json_name(text: str) -> str:
     """Check the name of a JSON file that is to be written."""
     if not text.lower().endswith(".json"):
