@@ -87,7 +87,10 @@ def colorize(given: argparse.Namespace) -> int:
                 _report(result, show=steps.show, json=given.json)
                 steps.step()
         finally:
-            write_reports(ledger.journals, results)
+            try:
+                write_reports(ledger.journals, results)
+            except SaveError as error:  # what failed has been told
+                terminal.complain(f"tinct: {ended(error)}")
     if len(results) > 1 and not given.json:
         terminal.say(_summary(results, seconds=time.perf_counter() - began))
     failed = [result.error for result in results if result.error]

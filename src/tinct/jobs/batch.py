@@ -236,8 +236,21 @@ class _Work:
         kept = self.entered(job, page=page)
         if kept is not None and kept.standing.done and not outputs.force:
             return _skipped(result, kept)
-        if kept is not None and kept.standing.ours:
+        if kept is None:
+            return self.made(job, result, page=page, outputs=outputs, kept=None)
+        if kept.standing.ours:
             outputs = replace(outputs, overwrite=True)
+        try:
+            return self.made(job, result, page=page, outputs=outputs, kept=kept)
+        except SaveError:
+            if outputs.force or not kept.look().done:
+                raise
+            return _skipped(result, kept)  # another job was faster
+
+    def made(
+        self, job: Job, result: Result, *, page: int | None, outputs: Outputs, kept: Entry | None
+    ) -> Result:
+        """Open, color and save one picture or page."""
         target = None if job.target is None else _numbered(job.target, page=page)
         if target is not None and target.suffix == MARK and outputs.file_format is None:
             target = None  # its ending is known when it is open
@@ -288,10 +301,6 @@ class _Work:
                 ready=None if kept is None else partial(kept.write, result),
             )
             written = True
-        except SaveError:
-            if kept is None or outputs.force or not kept.look().done:
-                raise
-            return _skipped(result, kept)  # another job was faster
         finally:
             self.names.settle(target, written=written)
         return result

@@ -209,15 +209,8 @@ class Journal:
         same = read in ("", line.source_hash)
         wanted = (line.settings_hash, line.model_hash) == (settings, model)
         done = same and wanted and found == line.result_hash
-        if done and read:  # touched, renamed or moved: known without reading the next time
-            self.write(
-                replace(
-                    line,
-                    source=absolute(source),
-                    source_size=stamp.size,
-                    source_time=stamp.time,
-                )
-            )
+        if done:
+            self._stamp(line, source, stamp)
         return Standing(line, done=done, ours=same or same_place, source_hash=read)
 
     def compose(self, target: Path, *, temporary: Path, result: Path, **values: Any) -> Line:
@@ -250,6 +243,23 @@ class Journal:
             finished=time.time(),
             **values,
         )
+
+    def _stamp(self, line: Line, source: Path, stamp: Stamp) -> None:
+        """Note where and when known content lies, so that it need not be read the next time."""
+        try:
+            result = Stamp.of(self.folder / line.result)
+        except OSError:
+            return
+        now = replace(
+            line,
+            source=absolute(source),
+            source_size=stamp.size,
+            source_time=stamp.time,
+            result_size=result.size,
+            result_time=result.time,
+        )
+        if now != line:
+            self.write(now)
 
     def _lying(self, line: Line) -> str:
         """Return the hash of the file that lies there if it is ours, else nothing."""

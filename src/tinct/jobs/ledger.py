@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from tinct.atomic import sweep
 from tinct.errors import PictureError, SaveError
 from tinct.jobs.journal import Journal, Stamp, Standing, absolute, hash_file, hash_settings
 
@@ -42,8 +43,11 @@ class Ledger:
         self.settings = hash_settings(settings, file_format=outputs.file_format)
         self.model = model
         self.journals: dict[Path, Journal] = {}
+        jobs = [job for job in jobs if job.root is not None]
         for root in dict.fromkeys(job.root for job in jobs if job.root is not None):
             self.journals[root] = Journal(root)
+        for folder in dict.fromkeys(job.target.parent for job in jobs if job.target is not None):
+            sweep(folder)
 
     def __enter__(self) -> Self:
         return self

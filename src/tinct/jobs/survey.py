@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinct.errors import UsageError
-from tinct.jobs.journal import NAME, Journal, Line, Stamp
+from tinct.jobs.journal import NAME, Journal, Line, Stamp, hash_file
 from tinct.jobs.report import read_report
 
 HERE, MISSING, CHANGED = "here", "missing", "changed"
@@ -69,9 +69,11 @@ def survey(folder: Path) -> Survey:
 
 
 def _state(folder: Path, line: Line) -> str:
-    """Tell by size and time whether a result is as it was written."""
+    """Tell whether a result is as it was written; it is read only if its size or time is not."""
+    path = folder / line.result
     try:
-        return HERE if Stamp.of(folder / line.result) == line.result_stamp else CHANGED
+        same = Stamp.of(path) == line.result_stamp or hash_file(path) == line.result_hash
+        return HERE if same else CHANGED
     except OSError:
         return MISSING
 
