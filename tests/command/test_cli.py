@@ -20,8 +20,8 @@ from tinct.command import cli, commands, options
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
     "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
-    "--recipe --save-recipe --flat --layers --all-pages --json --raw --recursive --glob --force "
-    "--model --quality --device --threads",
+    "--recipe --save-recipe --flat --layers --all-pages --json --raw --recursive --glob --watch "
+    "--sheet --force --model --quality --device --threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "

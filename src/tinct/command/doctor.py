@@ -22,6 +22,7 @@ from tinct import __version__
 BASE = ("msgspec", "numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich")
 EXTRAS = {
     "heic": ("pillow_heif",),
+    "watch": ("watchfiles",),
     "train": (
         *("torch", "torchvision", "timm", "lightning_fabric", "onnx", "safetensors", "tensorboard"),
         "matplotlib",

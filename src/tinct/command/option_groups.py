@@ -53,6 +53,17 @@ def add_folders(parser: Parser) -> None:
         help="of a folder only what fits: '*.tif', or a path in it: '1931/*.tif'",
     )
     group.add_argument(
+        "--watch",
+        action="store_true",
+        help="go on and color what comes into the folders, until Ctrl-C; needs the extra: pip "
+        "install 'tinct[watch]'",
+    )
+    group.add_argument(
+        "--sheet",
+        metavar="FILE.html|.jpg",
+        help="also write a contact sheet of before and after, the most doubtful pictures first",
+    )
+    group.add_argument(
         "--force",
         action="store_true",
         help="color again what is done; without it, a folder's finished pictures are skipped",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinct import photo
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
+from tinct.jobs.doubt import doubt_of
 from tinct.jobs.overlap import Hearing, Room, in_order
 from tinct.jobs.paths import MARK, PIPE, Job, identities, inputs_of
 from tinct.settings import Settings
@@ -39,6 +40,7 @@ class Outputs:
         force: color again what the journal says is done.
         all_pages: color every page, each into a file of its own.
         layers: a file of layers for drawing programs, or None.
+        doubt: also find out how unsure the model is.
     """
 
     file_format: str | None = None
@@ -46,6 +48,7 @@ class Outputs:
     force: bool = False
     all_pages: bool = False
     layers: str | None = None
+    doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Result:
     model: str = ""
     bundle: Bundle | None = None  # the model's, when it was written
     seconds: float = 0.0
+    doubt: float | None = None  # 0 to 1, where it was asked for
     warnings: tuple[str, ...] = ()
     root: Path | None = None  # the folder whose journal holds it
     skipped: bool = False  # it was done already
@@ -235,6 +239,8 @@ class _Work:
         outputs = self.outputs
         kept = self.entered(job, page=page)
         if kept is not None and kept.standing.done and not outputs.force:
+            if outputs.doubt and kept.unasked:
+                kept.note_doubt(doubt_of(self.colorizer, self.colorizer.open(kept.source).gray))
             return _skipped(result, kept)
         if kept is None:
             return self.made(job, result, page=page, outputs=outputs, kept=None)
@@ -271,6 +277,7 @@ class _Work:
                 bundle=colored.bundle,
                 target=target,
                 size=(picture.width, picture.height),
+                doubt=doubt_of(self.colorizer, picture.gray) if outputs.doubt else None,
             )
             if outputs.layers is not None:
                 colored.save_layers(outputs.layers, overwrite=outputs.overwrite)
@@ -329,6 +336,7 @@ def _skipped(result: Result, kept: Entry) -> Result:
         size=(line.width, line.height),
         model=line.model,
         bundle=None,
+        doubt=None if line.doubt < 0 else line.doubt,
         skipped=True,
     )
 

@@ -82,6 +82,7 @@ class Line:
         width: pixels.
         height: pixels.
         seconds: that it took.
+        doubt: how unsure the model is, 0 to 1; below 0: not asked.
         finished: seconds since 1970.
         tinct: version of the program.
     """
@@ -102,6 +103,7 @@ class Line:
     width: int = 0
     height: int = 0
     seconds: float = 0.0
+    doubt: float = -1.0
     finished: float = 0.0
     tinct: str = __version__
 

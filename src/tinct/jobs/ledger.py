@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -115,6 +115,21 @@ class Entry:
             model=self.ledger.model,
         )
 
+    @property
+    def unasked(self) -> bool:
+        """Whether nobody has asked how unsure the model is of a picture that is done."""
+        return self.standing.line is not None and self.standing.line.doubt < 0
+
+    def note_doubt(self, doubt: float) -> None:
+        """Note how unsure the model is, 0 to 1.
+
+        Raises:
+            SaveError: the journal cannot be written.
+        """
+        line = self.journal.find(self.target)
+        if line is not None:
+            self.journal.write(replace(line, doubt=doubt))
+
     def write(self, result: Result, temporary: Path) -> None:
         """Write the line of a result that is complete under a temporary name.
 
@@ -155,6 +170,7 @@ class Entry:
                 width=width,
                 height=height,
                 seconds=time.perf_counter() - self.began,
+                doubt=-1.0 if result.doubt is None else result.doubt,
             )
         except OSError as error:
             why = (error.strerror or str(error)).lower()

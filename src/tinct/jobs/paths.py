@@ -60,11 +60,13 @@ class Choice:
         recursive: also those in folders inside it; hidden ones are left out.
         pattern: of names (``*.tif``), or of paths in the folder (``1931/*.tif``); None: all.
         without: a folder that is left out, that of the results.
+        empty: whether a folder without pictures is no mistake.
     """
 
     recursive: bool = False
     pattern: str | None = None
     without: Path | None = None
+    empty: bool = False
 
     def fits(self, path: Path, folder: Path) -> bool:
         """Tell whether a picture in a folder is meant."""
@@ -180,7 +182,7 @@ def _pictures_in(folder: Path, *, choice: Choice, tell: Tell | None = None) -> l
     for ending, remedy in UNREAD.items():
         if tell is not None and unread[ending] and ending not in endings:
             tell(f"{folder}: {unread[ending]} {ending} files were left out; {remedy}")
-    if not pictures:
+    if not pictures and not choice.empty:
         left = "*.color.* files are left out"
         if choice.pattern is not None:
             left = f"none fits {choice.pattern!r}"
@@ -251,6 +253,8 @@ def plan(
         choice = replace(choice, without=Path(output))
     found = gather(inputs, choice=choice, tell=tell)
     sources = list(found)
+    if not sources:
+        return []
     several = len(sources) > 1 or any(_is_folder(Path(text)) for text in inputs if text != PIPE)
     if output == PIPE or (output is None and sources == [None]):
         if several:
