@@ -21,7 +21,8 @@ from tinct.command import cli, commands, options
 OPTIONS = {
     "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
     "--recipe --save-recipe --flat --layers --all-pages --json --raw --recursive --glob --watch "
-    "--sheet --force --model --quality --device --threads",
+    "--sheet --force --encoder --crf --frame-by-frame --stills --model --quality --device "
+    "--threads",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "
@@ -108,6 +109,10 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["-", "--raw", "640x0"], "write them as in 640x480"),
         (["x.jpg", "--raw", "64x48"], "from stdin to stdout"),
         (["-", "--raw", "64x48", "--format", "png"], "does not go with --format"),
+        (["x.jpg", "--crf", "20"], "--crf is for films"),
+        (["a.mp4", "b.mp4"], "one at a time"),
+        (["a.mp4", "--sheet", "x.html"], "--sheet is for pictures"),
+        (["a.mp4", "-o", "-"], "does not go to stdout"),
         (["x.jpg", "--output"], "--output: expected one argument"),
         (["colorize"], "PICTURE"),
         (["evaluate"], "FOLDER"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinct import __version__
-from tinct.command import terminal
+from tinct.command import film, terminal
 from tinct.command.terminal import ended
 from tinct.errors import PartialError, SaveError, UsageError
 from tinct.settings import AUTO
@@ -41,6 +41,8 @@ def colorize(given: argparse.Namespace) -> int:
     assert recipe.model is not None
     if given.raw is not None:
         return _raw(given, recipe)
+    if film.is_meant(given):
+        return film.color(given, recipe)
     outputs = batch.Outputs(
         file_format=given.format,
         overwrite=given.overwrite,

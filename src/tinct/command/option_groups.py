@@ -79,3 +79,27 @@ def add_pipes(parser: Parser) -> None:
         help="from stdin to stdout, raw frames of that size in pixels: RGB, 8 bits (ffmpeg: -f "
         "rawvideo -pix_fmt rgb24)",
     )
+
+
+def add_films(parser: Parser) -> None:
+    """Add the options for films."""
+    group = parser.add_argument_group("films (need the extra: pip install 'tinct[video]')")
+    group.add_argument(
+        "--encoder",
+        metavar="NAME",
+        help="libx264 (default), libx265 (default for 10 bits), libsvtav1, libvpx-vp9, ...",
+    )
+    group.add_argument(
+        "--crf",
+        type=at_least(0),
+        metavar="N",
+        help="quality of the encoder, smaller is better and larger (default: 18 for libx264)",
+    )
+    group.add_argument(
+        "--frame-by-frame",
+        action="store_true",
+        help="color every frame for itself: faster, and it flickers",
+    )
+    group.add_argument(
+        "--stills", metavar="FOLDER", help="also save a colored picture of each shot"
+    )

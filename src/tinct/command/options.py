@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinct.command import making_options
-from tinct.command.option_groups import add_folders, add_model, add_pipes
+from tinct.command.option_groups import add_films, add_folders, add_model, add_pipes
 from tinct.command.parsing import (
     FORMATS,
     Parser,
@@ -95,6 +95,7 @@ examples:
   tinct photo.jpg --hint 0.42,0.6=#b04030 --hint 0.1,0.9=olive
   tinct photo.jpg --hints painted.png --save-recipe
   tinct large.jpg --recipe photo.tinct.json
+  tinct film.mp4 -o color.mp4         a film, with its sound
   tinct a.jpg b.jpg --json            one JSON object for each picture
   cat photo.jpg | tinct - > colored.jpg
 
@@ -187,6 +188,7 @@ The model auto tells line drawings from photographs and colors each with its own
     )
     add_pipes(parser)
     add_folders(parser)
+    add_films(parser)
     add_model(parser, default=AUTO)
     parser.set_defaults(model=None, quality=None)  # a recipe may say them
     return parser
