@@ -28,6 +28,8 @@ OPTIONS = {
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "
     "--threads",
     "jobs": "-h --help --json",
+    "cluster": "-h --help --workers --gpus --address --format --strength --recipe --force --json "
+    "--model --quality --device --threads",
     "train": "-h --help --list --data --out --size --set --resume --from --new",
     "export": "-h --help -o --output --name --set --overwrite",
     "report": "-h --help --data --show --limit --json --html --markdown --pictures",
@@ -114,6 +116,8 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["a.mp4", "--sheet", "x.html"], "--sheet is for pictures"),
         (["a.mp4", "-o", "-"], "does not go to stdout"),
         (["x.jpg", "--output"], "--output: expected one argument"),
+        (["cluster", "in"], "OUT"),
+        (["cluster", "in", "out", "--gpus", "1.5"], "'1.5' is no share of a GPU"),
         (["colorize"], "PICTURE"),
         (["evaluate"], "FOLDER"),
         (["train"], "tinct train --list"),

@@ -26,6 +26,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "doctor": commands.doctor,
     "evaluate": commands.evaluate,
     "jobs": commands.jobs,
+    "cluster": commands.cluster,
     "train": commands.train,
     "export": commands.export,
     "report": commands.report,

@@ -23,6 +23,7 @@ BASE = ("msgspec", "numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", 
 EXTRAS = {
     "heic": ("pillow_heif",),
     "watch": ("watchfiles",),
+    "ray": ("ray",),
     "video": ("av", "cv2"),
     "train": (
         *("torch", "torchvision", "timm", "lightning_fabric", "onnx", "safetensors", "tensorboard"),

@@ -14,6 +14,7 @@ from tinct.command.parsing import (
     FORMATS,
     Parser,
     at_least,
+    gpu_share,
     json_name,
     picture_format,
     strength_of,
@@ -31,6 +32,7 @@ COMMANDS = {
     "doctor": "say what works on this computer",
     "evaluate": "measure a model on a folder of color pictures",
     "jobs": "show what was done in a folder of results",
+    "cluster": "color very many pictures on many machines",
     "train": "train a model from a recipe",
     "export": "turn a training run into a model bundle",
     "report": "compare runs and models in one table, with pictures",
@@ -241,6 +243,46 @@ examples:
     return parser
 
 
+def cluster() -> Parser:
+    """Return the parser of ``tinct cluster``."""
+    parser = Parser(
+        "cluster",
+        description="Color very many pictures on many machines with Ray, from one folder or "
+        "store into another. Needs the extra: pip install 'tinct[ray]'",
+        epilog="""\
+examples:
+  tinct cluster scans colored --workers 2
+  tinct cluster s3://archive/scans s3://archive/colored --address auto
+  tinct cluster scans colored --address auto --device cuda --gpus 0.25
+
+The same command again colors the rest. What became of every picture stands in Parquet tables in
+.tinct-cluster, beside the results.""",
+    )
+    parser.add_argument("source", metavar="IN", help="a folder, or a URI that pyarrow knows")
+    parser.add_argument("target", metavar="OUT", help="likewise, for the results")
+    parser.add_argument(
+        "--workers", type=at_least(1), metavar="N", help="models at work (default: what fits)"
+    )
+    parser.add_argument(
+        "--gpus", type=gpu_share, default=0.0, metavar="S", help="share of a GPU for each"
+    )
+    parser.add_argument(
+        "--address", metavar="A", help="of a running cluster, or auto (default: this machine)"
+    )
+    parser.add_argument(
+        "--format", type=picture_format, metavar="F", help="(default: as the input)"
+    )
+    parser.add_argument("--strength", type=strength_of, metavar="S", help="of the colors")
+    parser.add_argument(
+        "--recipe", metavar="FILE", help="color as FILE.tinct.json says; options beside it win"
+    )
+    parser.add_argument("--force", action="store_true", help="color again what is done")
+    parser.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
+    add_model(parser, default=AUTO)
+    parser.set_defaults(model=None, quality=None)  # a recipe may say them
+    return parser
+
+
 def evaluate() -> Parser:
     """Return the parser of ``tinct evaluate``."""
     parser = Parser(
@@ -289,6 +331,7 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "doctor": doctor,
     "evaluate": evaluate,
     "jobs": jobs,
+    "cluster": cluster,
     "train": making_options.train,
     "export": making_options.export,
     "report": making_options.report,

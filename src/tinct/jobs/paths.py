@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,12 +169,7 @@ def _pictures_in(folder: Path, *, choice: Choice, tell: Tell | None = None) -> l
         pictures = [
             path
             for path in files
-            if path.suffix.lower() in endings
-            and not path.name.startswith(".")
-            and not path.stem.endswith(MARK)
-            and f"{MARK}." not in path.name
-            and choice.fits(path, folder)
-            and path.is_file()
+            if is_picture(path, endings) and choice.fits(path, folder) and path.is_file()
         ]
     except OSError as error:
         raise _unreadable(folder, error) from error
@@ -190,6 +185,26 @@ def _pictures_in(folder: Path, *, choice: Choice, tell: Tell | None = None) -> l
             left = f"folders inside it (--recursive takes them) and {left}"
         raise UsageError(f"the folder {folder} holds no pictures to color; {left}")
     return pictures
+
+
+def is_picture(path: Path, endings: Container[str] | None = None) -> bool:
+    """Tell by its name whether a file is a picture to be colored, and no result of tinct.
+
+    Args:
+        path: the file.
+        endings: that can be read; None: find out.
+    """
+    return (
+        path.suffix.lower() in (_endings() if endings is None else endings)
+        and not path.name.startswith(".")
+        and not path.stem.endswith(MARK)
+        and f"{MARK}." not in path.name
+    )
+
+
+def result_of(source: Path, *, file_format: str | None) -> Path:
+    """Return the name of a picture's result beside it."""
+    return _beside(source, folder=None, file_format=file_format)
 
 
 def _files_in(folder: Path, *, choice: Choice, tell: Tell | None) -> Iterator[Path]:
@@ -270,7 +285,7 @@ def plan(
             _job(source, base, folder=folder, file_format=file_format, several=several)
             for source, base in found.items()
         ]
-    jobs = _apart(jobs)
+    jobs = apart(jobs)
     _refuse_collisions(jobs)
     return jobs
 
@@ -347,7 +362,7 @@ def _beside(source: Path | None, *, folder: Path | None, file_format: str | None
     return source.with_name(name) if folder is None and source else (folder or Path()) / name
 
 
-def _apart(jobs: Sequence[Job]) -> list[Job]:
+def apart(jobs: Sequence[Job]) -> list[Job]:
     """Give results of one name numbers: a.color.jpg, a-2.color.jpg."""
     taken: set[str] = set()
     apart = []
