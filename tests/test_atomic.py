@@ -215,3 +215,20 @@ def test_a_long_name_leaves_room_for_the_temporary_one(tmp_path: Path) -> None:
 def test_a_device_is_never_replaced() -> None:
     with pytest.raises(SaveError, match="no regular file"):
         atomic.check_target(Path("/dev/null"), overwrite=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot be asked without harm")
+def test_what_killed_processes_left_is_swept_away(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, pathlib; from tinct.atomic import replacing\n"
+        "with replacing(pathlib.Path(sys.argv[1]) / 'x', overwrite=False) as path:\n"
+        "    path.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (left,) = tmp_path.iterdir()
+    foreign = left.with_name(f".tinct-00000000-1-{'0' * 12}.part")
+    foreign.write_text("of another computer")
+    with atomic.replacing(tmp_path / "y", overwrite=False) as mine:
+        assert atomic.sweep(tmp_path) == 1
+        assert set(tmp_path.iterdir()) == {mine, foreign}
+    assert atomic.sweep(tmp_path / "nowhere") == 0

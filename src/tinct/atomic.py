@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import socket
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,8 +30,14 @@ NO_LINKS = {
 }
 
 
+PART = re.compile(r"\.tinct-(?P<host>[0-9a-f]{8})-(?P<pid>[0-9a-f]+)-[0-9a-f]{12}\.part")
+"""Names of temporary files."""
+
+
 @contextmanager
-def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
+def replacing(
+    target: Path, *, overwrite: bool, ready: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Give a temporary path to write to, which becomes ``target`` on success.
 
     On any failure it is removed. A target that is a symbolic link stays one: the file it points
@@ -38,6 +47,8 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
     Args:
         target: the file to make.
         overwrite: whether an existing file may be replaced.
+        ready: called with the temporary path once the content is complete and on the disk, before
+            it takes the target's name; if it raises, the target stays as it is.
 
     Yields:
         The path of an empty file in the folder of the target.
@@ -46,7 +57,7 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
         SaveError: the target exists already, or the folder or disk does not let it be written.
     """
     target = check_target(target, overwrite=overwrite)
-    temporary = target.with_name(f".tinct-{os.urandom(6).hex()}.part")
+    temporary = target.with_name(f".tinct-{_writer(os.getpid())}-{os.urandom(6).hex()}.part")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except (OSError, ValueError) as error:
@@ -55,6 +66,8 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
         try:
             yield temporary
             _flush(temporary)
+            if ready is not None:
+                ready(temporary)
             if overwrite:
                 if target.exists():
                     shutil.copymode(target, temporary)
@@ -68,6 +81,51 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[Path]:
         raise failure(target, error) from error
     with suppress(OSError):  # not every system lets folders be flushed
         _flush(target.parent)
+
+
+def sweep(folder: Path) -> int:
+    """Remove temporary files that processes left in a folder when they were killed.
+
+    Those of processes that are still there, of other computers, and all that cannot be removed
+    stay.
+
+    Args:
+        folder: where results are written; it may not exist.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    with suppress(OSError), os.scandir(folder) as found:
+        for one in found:
+            name = PART.fullmatch(one.name)
+            if name is not None and _is_gone(int(name["pid"], 16), name["host"]):
+                with suppress(OSError):
+                    Path(one.path).unlink()
+                    removed += 1
+    return removed
+
+
+def _writer(pid: int) -> str:
+    """Return what tells in a file's name which process writes it, and on which computer."""
+    return f"{_host()}-{pid:x}"
+
+
+def _host() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _is_gone(pid: int, host: str) -> bool:
+    """Tell whether a process of this computer has ended; where that cannot be told, it has not."""
+    if os.name == "nt" or host != _host():  # asking with a signal would end it there
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def check_target(target: Path, *, overwrite: bool) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,12 @@ class Colored:
         return Note(software=f"tinct {tinct.__version__}", model=self.bundle.manifest.name)
 
     def save(
-        self, target: str | Path, *, file_format: str | None = None, overwrite: bool = False
+        self,
+        target: str | Path,
+        *,
+        file_format: str | None = None,
+        overwrite: bool = False,
+        ready: Callable[[Path], None] | None = None,
     ) -> None:
         """Write the picture with its metadata and the note, whole or not at all.
 
@@ -49,12 +55,19 @@ class Colored:
             target: the file; its ending decides the format unless ``file_format`` does.
             file_format: a name of :func:`tinct.photo.formats`.
             overwrite: whether an existing file may be replaced.
+            ready: called with the temporary path of the complete file, before it takes its name.
 
         Raises:
             SaveError: it exists already or cannot be written; it is as it was before.
         """
         photo.save_photo(
-            self.rgb, self.photo, target, format=file_format, overwrite=overwrite, note=self.note
+            self.rgb,
+            self.photo,
+            target,
+            format=file_format,
+            overwrite=overwrite,
+            note=self.note,
+            ready=ready,
         )
 
     def encode(self, file_format: str | None = None) -> bytes:
@@ -107,24 +120,43 @@ class ColoredJpeg:
     chroma: tuple[NDArray[np.uint8], NDArray[np.uint8]] = field(repr=False)
     bundle: Bundle
 
-    def encode(self) -> bytes:
+    def encode(self, file_format: str | None = "jpeg") -> bytes:
         """Return the bytes of the colored JPEG.
+
+        Args:
+            file_format: ``jpeg``, the only one.
 
         Raises:
             PictureError: too much stands beside the picture to be kept.
         """
+        assert file_format in (None, "jpeg"), file_format
         software = f"tinct {tinct.__version__}"
         return self.gray.colored(
             self.chroma, note=Note(software=software, model=self.bundle.manifest.name)
         )
 
-    def save(self, target: str | Path, *, overwrite: bool = False) -> None:
+    def save(
+        self,
+        target: str | Path,
+        *,
+        file_format: str | None = "jpeg",
+        overwrite: bool = False,
+        ready: Callable[[Path], None] | None = None,
+    ) -> None:
         """Write the picture, whole or not at all.
+
+        Args:
+            target: the file.
+            file_format: ``jpeg``, the only one.
+            overwrite: whether an existing file may be replaced.
+            ready: called with the temporary path of the complete file, before it takes its name.
 
         Raises:
             SaveError: the target exists already or cannot be written; it is as it was before.
             PictureError: too much stands beside the picture to be kept.
         """
-        data = self.encode()
+        data = self.encode(file_format)
         with replacing(Path(target), overwrite=overwrite) as temporary:
             temporary.write_bytes(data)
+            if ready is not None:
+                ready(temporary)

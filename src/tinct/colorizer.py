@@ -63,6 +63,11 @@ class Front(ABC):
     def name(self) -> str:
         """The model's name, or ``auto``."""
 
+    @property
+    @abstractmethod
+    def sha256(self) -> str:
+        """The hash of what decides the colors, hexadecimal: of the model's graph, or of several."""
+
     @abstractmethod
     def choose(self, gray: NDArray[Any]) -> Colorizer:
         """Return the colorizer for a picture.
@@ -334,6 +339,11 @@ class Colorizer(Front):
     def name(self) -> str:
         """The model's name."""
         return self.bundle.manifest.name
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the model's graph."""
+        return self.bundle.manifest.sha256
 
     def choose(self, gray: NDArray[Any]) -> Colorizer:  # noqa: ARG002  (one model colors all)
         """Return itself."""

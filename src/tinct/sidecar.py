@@ -197,6 +197,14 @@ def save_recipe(recipe: ColorRecipe, target: str | Path, *, overwrite: bool = Fa
         temporary.write_bytes(text)
 
 
+def _holds(path: Path, text: str) -> bool:
+    """Tell whether a file holds that text already."""
+    try:
+        return path.read_text("utf-8") == text
+    except (OSError, ValueError):
+        return False
+
+
 class Keeper:
     """Saves the recipes of several pictures, each under its own name or all under one.
 
@@ -242,7 +250,8 @@ class Keeper:
                 f"{path} holds another picture's recipe, whose hints in pixels mean other places; "
                 "color the pictures one by one"
             )
-        save_recipe(recipe, path, overwrite=self.overwrite)
+        if not _holds(path, text):  # an earlier run may have come this far
+            save_recipe(recipe, path, overwrite=self.overwrite)
         self.written[path] = text
 
     def _path(self, source: Path | None, target: Path | None) -> Path:

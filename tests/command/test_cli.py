@@ -20,7 +20,8 @@ from tinct.command import cli, commands, options
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
     "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
-    "--recipe --save-recipe --flat --keep --layers --all-pages --json --model --quality --device "
+    "--recipe --save-recipe --flat --keep --layers --all-pages --json --raw --recursive --glob "
+    "--watch --sheet --force --encoder --crf --frame-by-frame --stills --model --quality --device "
     "--threads",
     "suggest": "-h --help --count --colors --map --variants -o --output --overwrite --json --model "
     "--quality --device --threads",
@@ -30,6 +31,9 @@ OPTIONS = {
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "
     "--threads",
+    "jobs": "-h --help --json",
+    "cluster": "-h --help --workers --gpus --address --format --strength --recipe --force --json "
+    "--model --quality --device --threads",
     "train": "-h --help --list --data --out --size --set --resume --from --new",
     "export": "-h --help -o --output --name --set --overwrite",
     "report": "-h --help --data --show --limit --json --html --markdown --pictures",
@@ -107,7 +111,17 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["x.jpg", "--strength", "nan"], "'nan' is not a number from 0 to 1.5"),
         (["x.jpg", "--threads", "0"], "'0' is not a whole number of at least 1"),
         (["x.jpg", "--hint", "nonsense"], "nonsense"),
+        (["-", "--raw", "640"], "'640' is no width and height"),
+        (["-", "--raw", "640x0"], "write them as in 640x480"),
+        (["x.jpg", "--raw", "64x48"], "from stdin to stdout"),
+        (["-", "--raw", "64x48", "--format", "png"], "does not go with --format"),
+        (["x.jpg", "--crf", "20"], "--crf is for films"),
+        (["a.mp4", "b.mp4"], "one at a time"),
+        (["a.mp4", "--sheet", "x.html"], "--sheet is for pictures"),
+        (["a.mp4", "-o", "-"], "does not go to stdout"),
         (["x.jpg", "--output"], "--output: expected one argument"),
+        (["cluster", "in"], "OUT"),
+        (["cluster", "in", "out", "--gpus", "1.5"], "'1.5' is no share of a GPU"),
         (["colorize"], "PICTURE"),
         (["evaluate"], "FOLDER"),
         (["train"], "tinct train --list"),

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from PIL import Image
 
 from command_line import PROPOSED, Captured, chroma_of, tinct_process
 from made_pictures import line_drawing
-from tinct.command import cli, options, terminal
+from tinct.command import cli, terminal
+from tinct.settings import QUALITIES
 from tiny_models import make_bundle, make_copier
 
 
@@ -60,7 +62,7 @@ def test_settings_change_the_picture(gray_jpeg: Path, chosen: list[str], tmp_pat
     assert np.abs(run("--strength", "0.5") - plain / 2).max() < 2
     greener = run("--hint", "0.5,0.5,1=lab(50 -40 0)")
     assert greener[0] < plain[0] - 20
-    for quality in options.QUALITIES:
+    for quality in QUALITIES:
         assert np.abs(run("--quality", quality) - plain).max() < 1
 
 
@@ -88,7 +90,8 @@ def test_one_broken_picture_of_several(
     assert "broken.jpg" in lines[0]
     assert "gone.jpg" in lines[1]
     assert lines[2] == "tinct: 2 of 3 pictures failed, see above"
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo.color.jpg"]
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"photo.color.jpg", "tinct-report.json", ".tinct-journal.sqlite"}
 
 
 @pytest.mark.parametrize(
@@ -136,6 +139,7 @@ def test_json_lines(capsys: Captured, gray_jpeg: Path, chosen: list[str], tmp_pa
         "output": str(tmp_path / "photo.color.jpg"),
         "size": [48, 32],
         "model": "tiny",
+        "skipped": False,
         "warnings": [],
         "error": None,
     }
@@ -150,7 +154,7 @@ def test_each_picture_gets_the_model_for_its_kind(
     make_bundle(no_bundles / "photo", name="photo")
     drawing = tmp_path / "drawing.png"
     Image.fromarray(line_drawing()).save(drawing)
-    words = [str(gray_jpeg), str(drawing), "--overwrite", "--threads", "1"]
+    words = [str(gray_jpeg), str(drawing), "--overwrite", "--force", "--threads", "1"]
 
     def models_of(*more: str) -> list[tuple[str, int]]:
         assert cli.main([*words, "--json", *more]) == 0
@@ -370,3 +374,43 @@ def test_names_that_begin_with_a_dash(
     assert cli.main([*chosen, "--", "-dash.jpg"]) == 0
     assert Path("-dash.color.jpg").is_file()
     assert cli.main(["--"]) == 2
+
+
+def test_the_same_command_again_skips_what_is_done(
+    capsys: Captured,
+    gray_jpeg: Path,
+    chosen: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    words = [str(gray_jpeg.parent), "-o", str(out), *chosen]
+    for _ in range(2):
+        assert cli.main([*words, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["skipped"] for line in lines] == [False, True]
+    assert lines[0]["output"] == lines[1]["output"] == str(out / "photo.color.jpg")
+    monkeypatch.setattr(terminal, "watched", lambda: True)
+    shutil.copy(gray_jpeg, gray_jpeg.with_name("other.jpg"))
+    assert cli.main(words) == 0
+    assert re.search(r"2 pictures: 1 colored, .*; 1 done already", capsys.readouterr().err)
+    assert cli.main([*words, "--force"]) == 0
+    assert "done already" not in capsys.readouterr().err
+
+
+def test_the_journal_is_shown(
+    capsys: Captured, gray_jpeg: Path, chosen: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "broken.jpg").write_bytes(b"broken")
+    assert cli.main([str(tmp_path), "-o", str(out), *chosen]) == 8
+    capsys.readouterr()
+    assert cli.main(["jobs", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "photo.color.jpg" in shown
+    assert "1 result, 1 failed the last time" in shown
+    assert "broken.jpg" in shown.splitlines()[-1]
+    assert cli.main(["jobs", str(out), "--json"]) == 0
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (line["state"], line["model"], len(line["source_hash"])) == ("here", "tiny", 64)
+    assert cli.main(["jobs", str(tmp_path)]) == 2

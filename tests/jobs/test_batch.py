@@ -22,6 +22,7 @@ class Painter(Front):
     """Stands for a model: turns the red channel up."""
 
     name = "painter"
+    sha256 = "0" * 64
     bundle = SimpleNamespace(manifest=SimpleNamespace(name="painter"))
 
     def __init__(self) -> None:

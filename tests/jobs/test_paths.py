@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tinct.errors import PictureError, SaveError, UsageError
-from tinct.jobs.paths import Job, gather, plan
+from tinct.jobs.paths import Choice, Job, gather, plan
 
 
 def names(jobs: list[Job]) -> list[tuple[str, str]]:
@@ -16,11 +17,11 @@ def names(jobs: list[Job]) -> list[tuple[str, str]]:
 
 
 def test_a_folder_stands_for_its_pictures_without_results(album: Path) -> None:
-    assert gather([str(album)]) == [album / "a.PNG", album / "b.jpg"]
+    assert list(gather([str(album)])) == [album / "a.PNG", album / "b.jpg"]
 
 
 def test_a_pattern_that_the_shell_left_is_expanded(album: Path) -> None:
-    assert gather([str(album / "*.txt")]) == [album / "notes.txt"]
+    assert list(gather([str(album / "*.txt")])) == [album / "notes.txt"]
     with pytest.raises(UsageError, match="no file fits"):
         gather([str(album / "*.webp")])
 
@@ -31,7 +32,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_picture_twice_counts_once(album: Path) -> None:
-    assert gather([str(album / "b.jpg"), str(album)]) == [album / "b.jpg", album / "a.PNG"]
+    assert list(gather([str(album / "b.jpg"), str(album)])) == [album / "b.jpg", album / "a.PNG"]
 
 
 @pytest.mark.parametrize(
@@ -140,3 +141,56 @@ def test_what_is_not_read_in_a_folder_is_told(album: Path) -> None:
         f"{album}: 2 .svg files were left out; save them as TIFF",
         f"{album}: 1 .cr2 files were left out; develop them first",
     ]
+
+
+def test_folders_inside_are_mirrored(album: Path, tmp_path: Path) -> None:
+    deep = Choice(recursive=True)
+    out = tmp_path / "out"
+    jobs = plan([str(album)], output=str(out), choice=deep)
+    assert [job.target for job in jobs] == [
+        out / "a.color.PNG",
+        out / "b.color.jpg",
+        out / "inner" / "c.color.jpg",
+    ]
+    assert {job.root for job in jobs} == {out}
+    beside = plan([str(album)], output=None, choice=deep)
+    assert beside[2].target == album / "inner" / "c.color.jpg"
+    assert {job.root for job in beside} == {album}
+
+
+def test_results_and_hidden_folders_inside_are_left_out(album: Path) -> None:
+    for name in ("colored", ".hidden"):
+        (album / name).mkdir()
+        (album / name / "d.jpg").write_bytes((album / "b.jpg").read_bytes())
+    deep = Choice(recursive=True)
+    jobs = plan([str(album)], output=str(album / "colored"), choice=deep)
+    assert [job.source.name for job in jobs if job.source] == ["a.PNG", "b.jpg", "c.jpg"]
+    assert len(plan([str(album)], output=None, choice=deep)) == 4
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted"), [("*.JPG", "b c"), ("[ab]*", "a b"), ("inner/*", "c"), ("c.*", "c")]
+)
+def test_patterns_choose_among_the_pictures_of_a_folder(
+    album: Path, pattern: str, wanted: str
+) -> None:
+    found = gather([str(album)], choice=Choice(recursive=True, pattern=pattern))
+    assert [path.stem for path in found if path] == wanted.split()
+    with pytest.raises(UsageError, match="none fits"):
+        gather([str(album)], choice=Choice(pattern="*.webp"))
+
+
+def test_a_folder_inside_that_cannot_be_read_is_told(
+    album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = os.scandir
+
+    def refused(path: str | os.PathLike[str]) -> object:
+        if Path(path).name == "inner":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    told: list[str] = []
+    assert len(gather([str(album)], choice=Choice(recursive=True), tell=told.append)) == 2
+    assert "inner cannot be read (permission denied)" in told[0]

@@ -30,6 +30,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "models": commands.models,
     "doctor": commands.doctor,
     "evaluate": commands.evaluate,
+    "jobs": commands.jobs,
+    "cluster": commands.cluster,
     "train": commands.train,
     "export": commands.export,
     "report": commands.report,

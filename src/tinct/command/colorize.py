@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinct import __version__
-from tinct.command import terminal
+from tinct.command import film, terminal
 from tinct.command.terminal import ended
 from tinct.errors import PartialError, SaveError, UsageError
 from tinct.settings import AUTO
 
 if TYPE_CHECKING:
-    from tinct.jobs.batch import Result
+    from tinct.colorizer import Front
+    from tinct.jobs.batch import Outputs, Result
+    from tinct.jobs.ledger import Ledger
+    from tinct.jobs.paths import Job
     from tinct.sidecar import ColorRecipe, Keeper
 
 
@@ -27,49 +31,176 @@ def colorize(given: argparse.Namespace) -> int:
     """Color pictures."""
     from tinct import sidecar
     from tinct.colorizer import Colorizer
-    from tinct.jobs import batch
-    from tinct.jobs.paths import plan
+    from tinct.jobs import batch, sheet
+    from tinct.jobs.overlap import MOST, share
+    from tinct.jobs.paths import Choice, plan
+    from tinct.jobs.watch import Watch, ticks
     from tinct.router import open_model
 
     recipe = _recipe(given)
     assert recipe.model is not None
+    if given.raw is not None:
+        return _raw(given, recipe)
+    if film.is_meant(given):
+        return film.color(given, recipe)
     outputs = batch.Outputs(
         file_format=given.format,
         overwrite=given.overwrite,
+        force=given.force,
         all_pages=given.all_pages,
         layers=given.layers,
+        doubt=given.sheet is not None,
     )
-    jobs = plan(
-        given.pictures,
-        output=given.output,
-        file_format=given.format,
-        tell=lambda text: terminal.complain(f"tinct: {text}"),
-    )
+    told: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in told:  # whoever watches looks again and again
+            terminal.complain(f"tinct: {text}")
+        told.add(text)
+
+    def planned() -> list[Job]:
+        return plan(
+            given.pictures,
+            output=given.output,
+            file_format=given.format,
+            choice=Choice(recursive=given.recursive, pattern=given.glob, empty=given.watch),
+            tell=tell,
+        )
+
+    jobs = planned()
     if any(job.target is None for job in jobs):
         _check_stdout(json=given.json)
     if given.layers is not None:
         _check_layers(given, count=len(jobs))
+    if given.sheet is not None:
+        sheet.check_sheet(Path(given.sheet))
+    if given.watch:
+        _check_watch(given)
     keeper = None
     if given.save_recipe is not None:
         named = None if given.save_recipe is True else given.save_recipe
         keeper = sidecar.Keeper(named, overwrite=given.overwrite)
-        keeper.check([(job.source, job.target) for job in jobs])
-    colorizer = open_model(recipe.model, device=given.device, threads=given.threads)
+        # What a journal says is done keeps its recipe; the others are told when their turn comes.
+        keeper.check([(job.source, job.target) for job in jobs if job.root is None])
+    workers, threads = share(MOST if given.watch else len(jobs), threads=given.threads)
+    colorizer = open_model(recipe.model, device=given.device, threads=threads)
     if isinstance(colorizer, Colorizer) and (mismatch := recipe.mismatch(colorizer.bundle)):
         terminal.complain(f"tinct: {given.recipe}: {mismatch}")
-    results: list[Result] = []
-    with terminal.progress("coloring", total=len(jobs)) as steps:
-        for colored in batch.color_all(
-            jobs, colorizer=colorizer, settings=recipe.settings, outputs=outputs
-        ):
-            result = colored if keeper is None else _kept(colored, keeper=keeper, recipe=recipe)
-            results.append(result)
-            _report(result, show=steps.show, json=given.json)
-            steps.step()
+    work = _Work(given, recipe, outputs, colorizer, keeper, workers)
+    if given.watch:
+        folders = [path for path in map(Path, given.pictures) if path.is_dir()]
+        watch = Watch(
+            folders, planned, work.color, lambda text: terminal.complain(f"tinct: {text}")
+        )
+        terminal.say("watching; Ctrl-C ends it")
+        for changed in ticks(folders, recursive=given.recursive):
+            watch.look(told=changed)
+    results = work.color(jobs)
     failed = [result.error for result in results if result.error]
     if len(results) > 1 and failed:
         raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
     return failed[0].exit_code if failed else 0
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done with pictures, once everything has been checked."""
+
+    given: argparse.Namespace
+    recipe: ColorRecipe
+    outputs: Outputs
+    colorizer: Front
+    keeper: Keeper | None
+    workers: int
+
+    def color(self, jobs: Sequence[Job]) -> list[Result]:
+        """Color pictures and tell what becomes of them."""
+        from tinct.jobs import batch
+        from tinct.jobs.ledger import Ledger
+
+        began = time.perf_counter()
+        results: list[Result] = []
+        settings, model = self.recipe.settings, self.colorizer.sha256
+        with (
+            Ledger(jobs, settings=settings, outputs=self.outputs, model=model) as ledger,
+            terminal.progress("coloring", total=len(jobs)) as steps,
+        ):
+            try:
+                for result in batch.color_all(
+                    jobs,
+                    colorizer=self.colorizer,
+                    settings=settings,
+                    outputs=self.outputs,
+                    ledger=ledger,
+                    workers=min(self.workers, len(jobs)),
+                ):
+                    kept = result
+                    if self.keeper is not None:
+                        kept = _kept(result, keeper=self.keeper, recipe=self.recipe)
+                    results.append(kept)
+                    _report(kept, show=steps.show, json=self.given.json)
+                    steps.step()
+            finally:
+                self.close(ledger, results)
+        if len(results) > 1 and not self.given.json:
+            terminal.say(_summary(results, seconds=time.perf_counter() - began))
+        return results
+
+    def close(self, ledger: Ledger, results: list[Result]) -> None:
+        """Write the report and the contact sheet; a failure is told, for the pictures are done."""
+        from tinct.jobs.report import write_reports
+        from tinct.jobs.sheet import Pair, write_sheet
+
+        try:
+            write_reports(ledger.journals, results)
+            if self.given.sheet is not None:
+                pairs = [
+                    Pair(one.source, one.target, one.doubt)
+                    for one in results
+                    if one.source and one.target and one.doubt is not None and not one.error
+                ]
+                write_sheet(Path(self.given.sheet), pairs)
+        except SaveError as error:
+            terminal.complain(f"tinct: {ended(error)}")
+
+
+def _check_watch(given: argparse.Namespace) -> None:
+    """Raise UsageError when there is nothing to watch."""
+    if not any(Path(name).is_dir() for name in given.pictures):
+        raise UsageError("--watch needs a folder; name one that pictures come into")
+    for name in ("layers", "sheet", "save_recipe"):
+        if getattr(given, name):
+            option = name.replace("_", "-")
+            raise UsageError(f"--watch does not go with --{option}; leave one of the two out")
+
+
+def _raw(given: argparse.Namespace, recipe: ColorRecipe) -> int:
+    """Color raw frames from stdin to stdout."""
+    from tinct.jobs.frames import color_frames
+    from tinct.jobs.overlap import MOST, share
+    from tinct.router import open_model
+
+    if given.pictures != ["-"] or given.output not in (None, "-"):
+        raise UsageError("--raw goes from stdin to stdout: tinct - --raw 640x480 < IN > OUT")
+    for name in ("format", "layers", "save_recipe", "all_pages"):
+        if getattr(given, name):
+            option = name.replace("_", "-")
+            raise UsageError(f"--raw does not go with --{option}; leave one of the two out")
+    _check_stdout(json=given.json)
+    assert recipe.model is not None
+    workers, threads = share(MOST, threads=given.threads)
+    colorizer = open_model(recipe.model, device=given.device, threads=threads)
+    with terminal.counter("coloring") as count:
+        for number in color_frames(
+            sys.stdin.buffer,
+            sys.stdout.buffer,
+            size=given.raw,
+            colorizer=colorizer,
+            settings=recipe.settings,
+            workers=workers,
+        ):
+            count(number, None)
+    return 0
 
 
 def _check_layers(given: argparse.Namespace, *, count: int) -> None:
@@ -143,10 +274,28 @@ def _report(result: Result, *, show: Callable[[str], None], json: bool) -> None:
     if not json:
         for warning in result.warnings:
             show(f"tinct: {_named(warning.removesuffix('.'), result)}")
-    if terminal.watched() and result.target is not None and result.size is not None:
+    if (
+        terminal.watched()
+        and not result.skipped
+        and result.target is not None
+        and result.size is not None
+    ):
         width, height = result.size
         how = f"{width} x {height}, {result.model}, {result.seconds:.1f} s"
         show(f"{result.name} -> {result.target}  ({how})")
+
+
+def _summary(results: list[Result], *, seconds: float) -> str:
+    """Return one line about many pictures."""
+    skipped = sum(result.skipped for result in results)
+    failed = sum(result.error is not None for result in results)
+    colored = len(results) - skipped - failed
+    parts = [f"{colored} colored, {terminal.rate(colored / max(seconds, 1e-9))}"]
+    if skipped:
+        parts.append(f"{skipped} done already (--force colors them again)")
+    if failed:
+        parts.append(f"{failed} failed")
+    return f"{len(results)} pictures: {'; '.join(parts)}"
 
 
 def _named(text: str, result: Result) -> str:

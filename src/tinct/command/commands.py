@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinct.command import terminal
 from tinct.command.terminal import ended
-from tinct.errors import MissingExtraError, UsageError
+from tinct.errors import MissingExtraError, PartialError, UsageError
 
 if TYPE_CHECKING:
     from tinct.measure.drawings import Draw
@@ -91,6 +91,67 @@ def doctor(given: argparse.Namespace) -> int:
         for line in report.lines():
             terminal.write(line)
     return 1 if report.problems else 0
+
+
+def jobs(given: argparse.Namespace) -> int:
+    """Show the journal of a folder of results."""
+    from tinct.jobs.survey import survey
+
+    found = survey(Path(given.folder))
+    if given.json:
+        for line in found.lines:
+            terminal.write_json(line.as_dict())
+        return 0
+    terminal.write_table(
+        ("result", "state", "from", "size", "model", "finished"),
+        [line.cells() for line in found.lines],
+    )
+    terminal.write(found.summary())
+    for failure in found.failures:
+        terminal.write(f"failed: {failure}")
+    return 0
+
+
+def cluster(given: argparse.Namespace) -> int:
+    """Color very many pictures on many machines."""
+    from tinct.jobs.cluster import Crew, color_cluster
+    from tinct.settings import AUTO, Settings
+    from tinct.sidecar import ColorRecipe, read_recipe
+
+    recipe = read_recipe(given.recipe) if given.recipe else ColorRecipe()
+    held = recipe.settings
+    tally = color_cluster(
+        given.source,
+        given.target,
+        model=given.model or recipe.model or AUTO,
+        device=given.device,
+        settings=Settings(
+            hints=held.hints,
+            strength=held.strength if given.strength is None else given.strength,
+            quality=given.quality or held.quality,
+            flat=held.flat,
+        ),
+        file_format=given.format,
+        crew=Crew(
+            workers=given.workers,
+            cores=given.threads or 1,
+            gpus=given.gpus,
+            address=given.address,
+        ),
+        force=given.force,
+    )
+    if given.json:
+        terminal.write_json(tally.as_dict())
+    else:
+        terminal.say(tally.summary())
+    for failure in tally.failures:
+        terminal.complain(f"tinct: {failure.removesuffix('.')}")
+    if tally.failed:
+        raise PartialError(
+            f"{tally.failed} of {tally.failed + tally.colored} pictures failed; .tinct-cluster in "
+            f"{given.target} lists them"
+        )
+    return 0
 
 
 def evaluate(given: argparse.Namespace) -> int:

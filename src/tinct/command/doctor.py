@@ -23,6 +23,9 @@ BASE = ("msgspec", "numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", 
 EXTRAS = {
     "heic": ("pillow_heif",),
     "formats": ("imagecodecs", "pillow_heif", "tifffile"),
+    "watch": ("watchfiles",),
+    "ray": ("ray",),
+    "video": ("av", "cv2"),
     "train": (
         *("torch", "torchvision", "timm", "lightning_fabric", "onnx", "safetensors", "tensorboard"),
         "matplotlib",

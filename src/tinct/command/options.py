@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tinct.command import making_options
+from tinct.command.option_groups import add_films, add_folders, add_model, add_pipes
 from tinct.command.parsing import (
     FORMATS,
     Parser,
     at_least,
+    gpu_share,
     json_name,
     one_of,
     picture_format,
-    setting,
     strength_of,
     whole_numbers,
 )
 from tinct.errors import TinctError
-from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST, Settings
+from tinct.settings import AUTO, KEEPS, STRONGEST
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
-
-DEFAULTS = Settings()
 
 COMMANDS = {
     "colorize": "color pictures; the word may be left out",
@@ -35,6 +35,8 @@ COMMANDS = {
     "models": "list the installed models, or show the card of one",
     "doctor": "say what works on this computer",
     "evaluate": "measure a model on a folder of color pictures",
+    "jobs": "show what was done in a folder of results",
+    "cluster": "color very many pictures on many machines",
     "train": "train a model from a recipe",
     "export": "turn a training run into a model bundle",
     "report": "compare runs and models in one table, with pictures",
@@ -86,37 +88,6 @@ def main_help() -> str:
     return MAIN_HELP.format(commands=commands, codes=codes_help())
 
 
-def _add_model(parser: Parser, *, default: str) -> None:
-    """Add the options that say which model runs, and where."""
-    group = parser.add_argument_group("model")
-    group.add_argument(
-        "--model",
-        default=default,
-        metavar="NAME|PATH",
-        help=f"a model that `tinct models` lists, or a bundle folder (default: {default})",
-    )
-    group.add_argument(
-        "--quality",
-        type=one_of(QUALITIES),
-        default=DEFAULTS.quality,
-        metavar="Q",
-        help=f"fast, balanced or best: the size at which the model looks "
-        f"(default: {DEFAULTS.quality})",
-    )
-    group.add_argument(
-        "--device",
-        default="auto",
-        metavar="D",
-        help="auto, cpu, cuda, ...; `tinct doctor` lists what is here (default: auto)",
-    )
-    group.add_argument(
-        "--threads",
-        type=at_least(1),
-        metavar="N",
-        help="CPU threads (default: one for each core)",
-    )
-
-
 def colorize() -> Parser:
     """Return the parser of ``tinct colorize``."""
     parser = Parser(
@@ -125,10 +96,12 @@ def colorize() -> Parser:
         epilog="""\
 examples:
   tinct photo.jpg                     write photo.color.jpg beside it
-  tinct album -o colored/             every picture in the folder album
+  tinct album -o colored/             every picture in the folder album; again: the rest of them
+  tinct archive -o colored/ --recursive --glob '*.tif'
   tinct photo.jpg --hint 0.42,0.6=#b04030 --hint 0.1,0.9=olive
   tinct photo.jpg --hints painted.png --save-recipe
   tinct large.jpg --recipe photo.tinct.json
+  tinct film.mp4 -o color.mp4         a film, with its sound
   tinct a.jpg b.jpg --json            one JSON object for each picture
   cat photo.jpg | tinct - > colored.jpg
 
@@ -149,7 +122,11 @@ The model auto tells line drawings from photographs and colors each with its own
         metavar="FILE|FOLDER",
         help="where the result goes; - is stdout (default: beside the input, as NAME.color.EXT)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that exist, also those that are no results of tinct",
+    )
     parser.add_argument(
         "--format",
         type=picture_format,
@@ -222,7 +199,10 @@ The model auto tells line drawings from photographs and colors each with its own
     parser.add_argument(
         "--json", action="store_true", help="print one line of JSON for each picture"
     )
-    _add_model(parser, default=AUTO)
+    add_pipes(parser)
+    add_folders(parser)
+    add_films(parser)
+    add_model(parser, default=AUTO)
     parser.set_defaults(model=None, quality=None)  # a recipe may say them
     return parser
 
@@ -260,7 +240,7 @@ Each line gives a place and its likely colors, as --hint of tinct photo.jpg take
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    _add_model(parser, default=AUTO)
+    add_model(parser, default=AUTO)
     return parser
 
 
@@ -326,6 +306,64 @@ def doctor() -> Parser:
     return parser
 
 
+def jobs() -> Parser:
+    """Return the parser of ``tinct jobs``."""
+    parser = Parser(
+        "jobs",
+        description="Show the journal of a folder of results: what was colored, when, by which "
+        "model, whether it still is as it was written, and what failed the last time.",
+        epilog="""\
+examples:
+  tinct album -o colored/
+  tinct jobs colored/""",
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="the folder of results")
+    parser.add_argument(
+        "--json", action="store_true", help="print one line of JSON for each result"
+    )
+    return parser
+
+
+def cluster() -> Parser:
+    """Return the parser of ``tinct cluster``."""
+    parser = Parser(
+        "cluster",
+        description="Color very many pictures on many machines with Ray, from one folder or "
+        "store into another. Needs the extra: pip install 'tinct[ray]'",
+        epilog="""\
+examples:
+  tinct cluster scans colored --workers 2
+  tinct cluster s3://archive/scans s3://archive/colored --address auto
+  tinct cluster scans colored --address auto --device cuda --gpus 0.25
+
+The same command again colors the rest. What became of every picture stands in Parquet tables in
+.tinct-cluster, beside the results.""",
+    )
+    parser.add_argument("source", metavar="IN", help="a folder, or a URI that pyarrow knows")
+    parser.add_argument("target", metavar="OUT", help="likewise, for the results")
+    parser.add_argument(
+        "--workers", type=at_least(1), metavar="N", help="models at work (default: what fits)"
+    )
+    parser.add_argument(
+        "--gpus", type=gpu_share, default=0.0, metavar="S", help="share of a GPU for each"
+    )
+    parser.add_argument(
+        "--address", metavar="A", help="of a running cluster, or auto (default: this machine)"
+    )
+    parser.add_argument(
+        "--format", type=picture_format, metavar="F", help="(default: as the input)"
+    )
+    parser.add_argument("--strength", type=strength_of, metavar="S", help="of the colors")
+    parser.add_argument(
+        "--recipe", metavar="FILE", help="color as FILE.tinct.json says; options beside it win"
+    )
+    parser.add_argument("--force", action="store_true", help="color again what is done")
+    parser.add_argument("--json", action="store_true", help="print the outcome as one line of JSON")
+    add_model(parser, default=AUTO)
+    parser.set_defaults(model=None, quality=None)  # a recipe may say them
+    return parser
+
+
 def evaluate() -> Parser:
     """Return the parser of ``tinct evaluate``."""
     parser = Parser(
@@ -364,135 +402,7 @@ examples:
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--html", metavar="FILE", help="write a report with pictures to FILE")
-    _add_model(parser, default="photo")
-    return parser
-
-
-def train() -> Parser:
-    """Return the parser of ``tinct train``."""
-    parser = Parser(
-        "train",
-        description="Train a model from a recipe. Needs the extra: pip install 'tinct[train]'",
-        epilog="""\
-examples:
-  tinct train --list
-  tinct train flagship-photo --size nano --data pictures --out runs/first
-  tinct train flagship-photo --data a --data b --out runs/big --set stages.0.steps=9000
-  tinct train flagship-photo --data a --data b --out runs/big --resume
-  tinct train flagship-photo --data a --data b --out runs/more --from photo""",
-    )
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="one that --list names")
-    parser.add_argument("--list", action="store_true", help="list the recipes")
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="a folder of color pictures; may be repeated",
-    )
-    parser.add_argument("--out", metavar="RUN", help="the folder that keeps the run")
-    parser.add_argument(
-        "--size",
-        choices=("nano", "small", "full"),
-        default="full",
-        help="nano for a test, small for a laptop, full (as published; default) for a GPU",
-    )
-    parser.add_argument(
-        "--set",
-        type=setting,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change one value of the recipe; may be repeated",
-    )
-    parser.add_argument("--resume", action="store_true", help="go on where RUN stopped")
-    parser.add_argument(
-        "--from",
-        dest="start",
-        metavar="MODEL",
-        help="begin with the weights of a run or a model, by folder or name",
-    )
-    parser.add_argument(
-        "--new",
-        action="append",
-        default=[],
-        metavar="PART",
-        help="a part of the network that MODEL does not have, such as net.more8; may be repeated",
-    )
-    return parser
-
-
-def export() -> Parser:
-    """Return the parser of ``tinct export``."""
-    parser = Parser(
-        "export",
-        description="Turn a training run into a model. Needs the extra: pip install 'tinct[train]'",
-        epilog="""\
-example:
-  tinct export runs/first -o mine && tinct photo.jpg --model mine""",
-    )
-    parser.add_argument("run", metavar="RUN", help="the folder of a training run")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="FOLDER", help="the bundle folder to write"
-    )
-    parser.add_argument("--name", metavar="NAME", help="the model's name (default: the folder's)")
-    parser.add_argument(
-        "--set",
-        type=setting,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="how color is decoded, such as temperature=0.3; may be repeated",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
-    return parser
-
-
-def report() -> Parser:
-    """Return the parser of ``tinct report``."""
-    parser = Parser(
-        "report",
-        description="Compare runs and models in one table, with pictures and training curves. "
-        "Needs the extra: pip install 'tinct[train]'",
-        epilog="""\
-examples:
-  tinct report photo runs/mine runs/other --data pictures --html report.html --json report.json
-  tinct report photo zoo/* --data photos --data lineart --limit 100 --html report.html
-  tinct report zoo/* --data photos --show free/photos --markdown docs/comparison.md""",
-    )
-    parser.add_argument(
-        "models",
-        nargs="+",
-        metavar="RUN|NAME|PATH",
-        help="folders of training runs, bundle folders, or models that `tinct models` lists",
-    )
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="true color pictures; for line art with color/ and sketch/; may be given twice",
-    )
-    parser.add_argument(
-        "--show",
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="show pictures of FOLDER, laid out likewise, instead of those measured",
-    )
-    parser.add_argument(
-        "--limit", type=at_least(1), metavar="N", help="measure only N pictures, evenly spread"
-    )
-    parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
-    parser.add_argument("--html", metavar="FILE", help="write one page with pictures to FILE")
-    parser.add_argument(
-        "--markdown", metavar="FILE", help="write a page for a repository; text around it stays"
-    )
-    parser.add_argument(
-        "--pictures",
-        metavar="FOLDER",
-        help="where the pictures of the --markdown page go (default: beside it, by its name)",
-    )
+    add_model(parser, default="photo")
     return parser
 
 
@@ -504,7 +414,9 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "models": models,
     "doctor": doctor,
     "evaluate": evaluate,
-    "train": train,
-    "export": export,
-    "report": report,
+    "jobs": jobs,
+    "cluster": cluster,
+    "train": making_options.train,
+    "export": making_options.export,
+    "report": making_options.report,
 }

@@ -104,6 +104,25 @@ def whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(at_least(0)(part.strip()) for part in text.split(","))
 
 
+def gpu_share(text: str) -> float:
+    """Convert how much of GPUs each worker takes: a share, or a whole number."""
+    with suppress(ValueError):
+        value = float(text)
+        if 0 <= value <= 1 or (value.is_integer() and value <= 64):
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no share of a GPU; give 0 to 1, as in 0.25")
+
+
+def frame_size(text: str) -> tuple[int, int]:
+    """Convert width and height in pixels, as in 640x480."""
+    width, times, height = text.lower().partition("x")
+    if not (times and width.isdecimal() and height.isdecimal() and int(width) * int(height)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no width and height in pixels; write them as in 640x480"
+        )
+    return int(width), int(height)
+
+
 def json_name(text: str) -> str:
     """Check the name of a JSON file that is to be written."""
     if not text.lower().endswith(".json"):

@@ -108,14 +108,14 @@ def progress(title: str, *, total: int) -> Iterator[Steps]:
 
 
 @contextmanager
-def counter(title: str) -> Iterator[Callable[[int, int], None]]:
+def counter(title: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a progress bar on stderr when a person watches; the total comes with each count.
 
     Args:
         title: what is counted, for example "measuring".
 
     Yields:
-        A function to be called with (steps done, steps in all).
+        A function to be called with (steps done, steps in all, None if nobody knows).
     """
     if not watched():
         yield lambda _done, _total: None
@@ -125,6 +125,13 @@ def counter(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(job, completed=done, total=total)
 
 
+def rate(speed: float) -> str:
+    """Return how fast it goes, in words; ``speed`` is steps a second."""
+    if 0 < speed < 0.5:
+        return f"{1 / speed:.1f} s each"
+    return f"{speed:.1f} a second"
+
+
 def _bar() -> Progress:
     """Return a progress bar of rich that vanishes when it is done."""
     from rich.console import Console
@@ -132,14 +139,24 @@ def _bar() -> Progress:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """How fast it goes."""
+
+        def render(self, task: Task) -> Text:
+            return Text(rate(task.speed) if task.speed else "")
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        Rate(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -1,4 +1,4 @@
-"""Color many pictures, one after the other, past any that fails.
+"""Color many pictures, several at a time, past any that fails.
 
 :mod:`tinct.jobs.paths` decides beforehand which file becomes which. Some names are known only when
 a picture is open (pages, pictures without an ending): those are checked here.
@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 import traceback
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinct import photo
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
-from tinct.jobs.paths import MARK, PIPE, Identity, Job, identities, inputs_of
+from tinct.jobs.doubt import doubt_of
+from tinct.jobs.overlap import Hearing, Room, in_order
+from tinct.jobs.paths import MARK, PIPE, Job, identities, inputs_of
 from tinct.settings import Settings
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle
-    from tinct.colored import ColoredJpeg
+    from tinct.colored import Colored, ColoredJpeg
     from tinct.colorizer import Front
+    from tinct.jobs.ledger import Entry, Ledger
+
+
+SEEN = 360
+"""Least short side at which a JPEG is decoded to be asked about its doubt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +42,23 @@ class Outputs:
     Attributes:
         file_format: a format's name; None: as the target's ending says, else the picture's own.
         overwrite: whether existing files may be replaced.
+        force: color again what the journal says is done.
         all_pages: color every page, each into a file of its own.
         layers: a file of layers for drawing programs, or None.
+        doubt: also find out how unsure the model is.
     """
 
     file_format: str | None = None
     overwrite: bool = False
+    force: bool = False
     all_pages: bool = False
     layers: str | None = None
+    doubt: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one picture: ``error`` is None when it was written."""
+    """What became of one picture: ``error`` is None when it was written, now or earlier."""
 
     source: Path | None
     target: Path | None
@@ -54,7 +66,10 @@ class Result:
     model: str = ""
     bundle: Bundle | None = None  # the model's, when it was written
     seconds: float = 0.0
+    doubt: float | None = None  # 0 to 1, where it was asked for
     warnings: tuple[str, ...] = ()
+    root: Path | None = None  # the folder whose journal holds it
+    skipped: bool = False  # it was done already
     error: TinctError | None = None
 
     @property
@@ -70,6 +85,7 @@ class Result:
             "size": None if self.size is None else list(self.size),
             "model": self.model,
             "seconds": round(self.seconds, 3),
+            "skipped": self.skipped,
             "warnings": list(self.warnings),
             "error": None if self.error is None else str(self.error),
         }
@@ -81,35 +97,86 @@ def color_all(
     colorizer: Front,
     settings: Settings | None = None,
     outputs: Outputs | None = None,
+    ledger: Ledger | None = None,
+    workers: int = 1,
 ) -> Iterator[Result]:
-    """Color one picture after the other; a failure becomes a `Result` with an error.
+    """Color pictures, the results in their order; a failure becomes a `Result` with an error.
 
     Args:
         jobs: what :func:`tinct.jobs.paths.plan` gave.
         colorizer: what colors them.
         settings: the same for every picture; None means the defaults.
         outputs: what is written; None means the defaults.
+        ledger: where it is kept what is done; None: nowhere, every picture is colored.
+        workers: pictures in work at a time; see :mod:`tinct.jobs.overlap`.
 
     Yields:
         One result for each picture, or for each page with ``outputs.all_pages``.
     """
     outputs = outputs or Outputs()
-    reserved = dict.fromkeys(inputs_of(jobs), "is one of the inputs")
-    work = _Work(colorizer, settings or Settings(), outputs, reserved)
+    work = _Work(
+        colorizer, settings or Settings(), outputs, _Names(jobs), ledger=ledger, hearing=Hearing()
+    )
+
+    def do(unit: tuple[Job, int | None] | Result) -> Result:
+        if isinstance(unit, Result):
+            return unit
+        job, page = unit
+        return work.guarded(job, page=page)
+
+    with work.hearing.open():
+        units = _units(jobs, outputs, model=colorizer.name)
+        yield from in_order(do, units, workers=workers)
+
+
+def _units(
+    jobs: Sequence[Job], outputs: Outputs, *, model: str
+) -> Iterator[tuple[Job, int | None] | Result]:
+    """Yield pictures or their pages; a result where the pages cannot be counted."""
     for job in jobs:
         try:
             count = _count_pages(job) if outputs.all_pages else 1
         except (TinctError, OSError) as error:
             told = _told(error, job) if isinstance(error, OSError) else error
-            yield Result(job.source, job.target, model=colorizer.name, error=told)
+            yield Result(job.source, job.target, model=model, root=job.root, error=told)
             continue
-        pages = [None] if count == 1 else range(count)
-        for page in pages:
-            result = work.guarded(job, page=page)
-            if result.error is None and result.target is not None:
-                made = f"is the result of {result.name} already"
-                reserved |= dict.fromkeys(identities(result.target), made)
-            yield result
+        yield from ((job, page) for page in ([None] if count == 1 else range(count)))
+
+
+class _Names:
+    """Which names no result may take, and why; safe to use from several threads.
+
+    Args:
+        jobs: whose inputs no result may replace.
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._taken = dict.fromkeys(inputs_of(jobs), "is one of the inputs")
+        self._lock = threading.Lock()
+
+    def take(self, target: Path, *, name: str) -> None:
+        """Take a name for the result of the picture ``name``.
+
+        Raises:
+            SaveError: it is taken by another.
+        """
+        mine = f"is the result of {name} already"
+        with self._lock:
+            found = identities(target)
+            for why in filter(None, map(self._taken.get, found)):
+                raise SaveError(f"{target} {why}; give another name with -o")
+            self._taken |= dict.fromkeys(found, mine)
+
+    def settle(self, target: Path, *, written: bool) -> None:
+        """Keep a name and what lies there, or give it back where nothing was written."""
+        found = identities(target)
+        with self._lock:
+            if written:
+                mine = next(filter(None, map(self._taken.get, found)))
+                self._taken |= dict.fromkeys(found, mine)
+                return
+            for one in found:
+                self._taken.pop(one, None)
 
 
 def _count_pages(job: Job) -> int:
@@ -137,25 +204,28 @@ class _Work:
         colorizer: what colors them.
         settings: how.
         outputs: what is written.
-        reserved: files that no result may replace, and why.
+        names: of files that no result may replace.
+        ledger: where it is kept what is done.
+        hearing: of warnings.
+        room: for large pictures.
     """
 
     colorizer: Front
     settings: Settings
     outputs: Outputs
-    reserved: Mapping[Identity, str]
+    names: _Names
+    ledger: Ledger | None
+    hearing: Hearing
+    room: Room = field(default_factory=Room)
 
     def guarded(self, job: Job, *, page: int | None) -> Result:
         """Color one picture or page; any failure that can be expected becomes a `Result`."""
         began = time.perf_counter()
-        result = Result(job.source, job.target, model=self.colorizer.name)
+        result = Result(job.source, job.target, model=self.colorizer.name, root=job.root)
         try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("ignore")
-                warnings.simplefilter("always", photo.PictureWarning)
+            with self.hearing.of_one() as texts:
                 result = self.done(job, result, page=page)
-            texts = tuple(dict.fromkeys(str(warning.message) for warning in caught))
-            result = replace(result, warnings=texts)
+            result = replace(result, warnings=tuple(dict.fromkeys(texts)))
         except BrokenPipeError:
             raise
         except TinctError as error:
@@ -170,64 +240,150 @@ class _Work:
         return replace(result, seconds=time.perf_counter() - began)
 
     def done(self, job: Job, result: Result, *, page: int | None) -> Result:
-        """Open, color and save one picture or page."""
-        outputs, target = self.outputs, job.target
-        unfinished = target is not None and target.suffix == MARK and outputs.file_format is None
-        if target is not None and not unfinished:
-            target = self.settled(target, page=page)
-        source = _read_stdin() if job.source is None else job.source
-        if page is None and outputs.layers is None and not unfinished:
-            kept = self.reversible(source, target)
-            if kept is not None:
-                return replace(
-                    result,
-                    target=target,
-                    model=kept.bundle.manifest.name,
-                    bundle=kept.bundle,
-                    size=kept.gray.size[::-1],
-                )
-        picture = self.colorizer.open(source, page=page)
-        if target is not None and unfinished:
-            name = f"{target.name}{photo.suffix_for(picture)}"
-            target = self.settled(target.with_name(name), page=page)
-        colored = self.colorizer.color(picture, self.settings)
-        model = colored.bundle.manifest.name
-        result = replace(result, model=model, bundle=colored.bundle)
-        if outputs.layers is not None:
-            colored.save_layers(outputs.layers, overwrite=outputs.overwrite)
-        if target is None:
-            sys.stdout.buffer.write(colored.encode(outputs.file_format))
-            sys.stdout.buffer.flush()
-        else:
-            _make_folder(target.parent)
-            colored.save(target, file_format=outputs.file_format, overwrite=outputs.overwrite)
-        return replace(result, target=target, size=(picture.width, picture.height))
+        """Open, color and save one picture or page, unless the journal says that it is done."""
+        outputs = self.outputs
+        kept = self.entered(job, page=page)
+        if kept is not None and kept.standing.done and not outputs.force:
+            if outputs.doubt and kept.unasked:
+                kept.note_doubt(doubt_of(self.colorizer, self.colorizer.open(kept.source).gray))
+            return _skipped(result, kept)
+        if kept is None:
+            return self.made(job, result, page=page, outputs=outputs, kept=None)
+        if kept.standing.ours:
+            outputs = replace(outputs, overwrite=True)
+        try:
+            return self.made(job, result, page=page, outputs=outputs, kept=kept)
+        except SaveError:
+            if outputs.force or not kept.look().done:
+                raise
+            return _skipped(result, kept)  # another job was faster
 
-    def reversible(self, source: bytes | Path, target: Path | None) -> ColoredJpeg | None:
+    def made(
+        self, job: Job, result: Result, *, page: int | None, outputs: Outputs, kept: Entry | None
+    ) -> Result:
+        """Open, color and save one picture or page."""
+        target = None if job.target is None else _numbered(job.target, page=page)
+        if target is not None and target.suffix == MARK and outputs.file_format is None:
+            target = None  # its ending is known when it is open
+        elif target is not None:
+            _check(target, overwrite=outputs.overwrite)
+        source = _read_stdin() if job.source is None else job.source
+        known = job.target is None or target is not None
+        if known and page is None and outputs.layers is None:
+            reversible = self.reversible(source, target, outputs=outputs)
+            if reversible is not None:
+                return self.finished(reversible, result, target, outputs=outputs, kept=kept)
+        picture = self.colorizer.open(source, page=page)
+        if target is None and job.target is not None:
+            name = f"{job.target.name}{photo.suffix_for(picture)}"
+            target = _numbered(job.target.with_name(name), page=page)
+            _check(target, overwrite=outputs.overwrite)
+        with self.room.of(picture.width * picture.height):
+            colored = self.colorizer.color(picture, self.settings)
+            result = replace(
+                result,
+                model=colored.bundle.manifest.name,
+                bundle=colored.bundle,
+                target=target,
+                size=(picture.width, picture.height),
+                doubt=doubt_of(self.colorizer, picture.gray) if outputs.doubt else None,
+            )
+            if outputs.layers is not None:
+                colored.save_layers(outputs.layers, overwrite=outputs.overwrite)
+            if target is None:
+                sys.stdout.buffer.write(colored.encode(outputs.file_format))
+                sys.stdout.buffer.flush()
+                return result
+            return self.saved(colored, result, target, outputs=outputs, kept=kept)
+
+    def reversible(
+        self, source: bytes | Path, target: Path | None, *, outputs: Outputs
+    ) -> ColoredJpeg | None:
         """Color a gray JPEG as a JPEG, its gray untouched, if it is one and shall become one."""
-        wanted = self.outputs.file_format
+        wanted = outputs.file_format
         if target is not None and wanted is None:
             wanted = photo.format_of(target)
         if wanted not in (None, "jpeg"):
             return None
-        kept = self.colorizer.color_jpeg(source, self.settings)
-        if kept is not None and target is None:
-            sys.stdout.buffer.write(kept.encode())
-            sys.stdout.buffer.flush()
-        elif kept is not None and target is not None:
-            _make_folder(target.parent)
-            kept.save(target, overwrite=self.outputs.overwrite)
-        return kept
+        return self.colorizer.color_jpeg(source, self.settings)
 
-    def settled(self, target: Path, *, page: int | None) -> Path:
-        """Return the final name of a result, if it may be written."""
-        target = _numbered(target, page=page)
-        for one in identities(target):
-            if one in self.reserved:
-                raise SaveError(f"{target} {self.reserved[one]}; give another name with -o")
-        if os.path.lexists(target) and not self.outputs.overwrite:
-            raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
-        return target
+    def finished(
+        self,
+        colored: ColoredJpeg,
+        result: Result,
+        target: Path | None,
+        *,
+        outputs: Outputs,
+        kept: Entry | None,
+    ) -> Result:
+        """Write a gray JPEG that was colored."""
+        seen = colored.gray.reduced(least=SEEN) if outputs.doubt else None
+        result = replace(
+            result,
+            model=colored.bundle.manifest.name,
+            bundle=colored.bundle,
+            target=target,
+            size=colored.gray.size[::-1],
+            doubt=None if seen is None else doubt_of(self.colorizer, seen),
+        )
+        if target is not None:
+            return self.saved(colored, result, target, outputs=outputs, kept=kept)
+        sys.stdout.buffer.write(colored.encode())
+        sys.stdout.buffer.flush()
+        return result
+
+    def saved(
+        self,
+        colored: Colored | ColoredJpeg,
+        result: Result,
+        target: Path,
+        *,
+        outputs: Outputs,
+        kept: Entry | None,
+    ) -> Result:
+        """Save one picture under a name that is nobody else's."""
+        self.names.take(target, name=result.name)
+        written = False
+        try:
+            _make_folder(target.parent)
+            colored.save(
+                target,
+                file_format=outputs.file_format,
+                overwrite=outputs.overwrite,
+                ready=None if kept is None else partial(kept.write, result),
+            )
+            written = True
+        finally:
+            self.names.settle(target, written=written)
+        return result
+
+    def entered(self, job: Job, *, page: int | None) -> Entry | None:
+        """Return what the journal holds of a picture or page; None where there is no journal."""
+        if self.ledger is None or job.root is None or job.source is None:
+            return None
+        assert job.target is not None
+        return self.ledger.enter(job.root, job.source, _numbered(job.target, page=page))
+
+
+def _check(target: Path, *, overwrite: bool) -> None:
+    """Raise SaveError when a result may not be written, before any work is done for it."""
+    if os.path.lexists(target) and not overwrite:
+        raise SaveError(f"{target} exists already; give --overwrite or another name with -o")
+
+
+def _skipped(result: Result, kept: Entry) -> Result:
+    """Return the result of a picture that was done before."""
+    line = kept.journal.find(kept.target)
+    assert line is not None
+    return replace(
+        result,
+        target=kept.journal.folder / line.result,
+        size=(line.width, line.height),
+        model=line.model,
+        bundle=None,
+        doubt=None if line.doubt < 0 else line.doubt,
+        skipped=True,
+    )
 
 
 def _defect(error: Exception, name: str) -> TinctError:

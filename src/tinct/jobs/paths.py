@@ -5,11 +5,12 @@ What cannot end well is refused here: an output that is an input, many pictures 
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinct import photo
@@ -24,10 +25,17 @@ Identity = str | tuple[int, int]
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and where its result goes; ``None`` stands for stdin and stdout."""
+    """One picture and where its result goes; ``None`` stands for stdin and stdout.
+
+    Attributes:
+        source: the picture.
+        target: the result, as far as its name is known before the picture is open.
+        root: the folder that keeps the journal of the result; None: it has none.
+    """
 
     source: Path | None
     target: Path | None
+    root: Path | None = None
 
 
 NOTED = (b"algorithmicallyEnhanced", b"tinct ")
@@ -45,40 +53,72 @@ UNREAD = {
 Tell = Callable[[str], None]
 
 
-def gather(inputs: Sequence[str], *, tell: Tell | None = None) -> list[Path | None]:
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which pictures of a folder are meant.
+
+    Attributes:
+        recursive: also those in folders inside it; hidden ones are left out.
+        pattern: of names (``*.tif``), or of paths in the folder (``1931/*.tif``); None: all.
+        without: a folder that is left out, that of the results.
+        empty: whether a folder without pictures is no mistake.
+    """
+
+    recursive: bool = False
+    pattern: str | None = None
+    without: Path | None = None
+    empty: bool = False
+
+    def fits(self, path: Path, folder: Path) -> bool:
+        """Tell whether a picture in a folder is meant."""
+        if self.pattern is None:
+            return True
+        name = path.relative_to(folder).as_posix() if "/" in self.pattern else path.name
+        return fnmatch.fnmatch(name.lower(), self.pattern.lower())
+
+
+def gather(
+    inputs: Sequence[str], *, choice: Choice | None = None, tell: Tell | None = None
+) -> dict[Path | None, Path | None]:
     """Return the pictures that ``inputs`` stand for, in order, each once.
 
     Args:
-        inputs: files, folders (the pictures right inside, without the results of earlier runs),
+        inputs: files, folders (the pictures in them, without the results of earlier runs),
             patterns with ``*`` that the shell left as they are, or ``-`` for stdin. Pictures that
             tinct has colored are left out unless they are named alone.
+        choice: which pictures of folders; None means all right inside.
         tell: is told, in sentences, what is left out.
 
     Returns:
-        Paths; None stands for stdin.
+        The pictures, each with the folder it was found in, or None where it was named itself; a
+        picture that is None stands for stdin.
 
     Raises:
         UsageError: a folder or a pattern holds no picture.
         PictureError: a folder cannot be read.
     """
-    found: list[Path | None] = []
+    found: dict[Path | None, Path | None] = {}
     for text in inputs:
         path = Path(text)
+        folder = None
         if text == PIPE:
-            found.append(None)
+            more: Sequence[Path | None] = [None]
         elif _is_folder(path):
-            found.extend(_pictures_in(path, tell=tell))
+            folder = path
+            more = _pictures_in(path, choice=choice or Choice(), tell=tell)
         elif "*" in text and not os.path.lexists(path):
-            matches = _matches(path)
-            if not matches:
+            more = _matches(path)
+            if not more:
                 raise UsageError(f"no file fits {text!r}; check the pattern")
-            found.extend(matches)
         else:
-            found.append(path)
-    found = list(dict.fromkeys(found))
+            more = [path]
+        for one in more:
+            found.setdefault(one, folder)
     if len(found) < 2:
         return found
-    fresh = [path for path in found if path is None or not _was_colored(path)]
+    fresh = {
+        path: folder for path, folder in found.items() if path is None or not _was_colored(path)
+    }
     if not fresh:
         raise UsageError("all these pictures are results of tinct already; name one to color it")
     if tell is not None and len(fresh) < len(found):
@@ -122,32 +162,71 @@ def _unreadable(folder: Path, error: OSError) -> PictureError:
     return PictureError(f"the folder {folder} cannot be read ({why}); check its permissions")
 
 
-def _pictures_in(folder: Path, *, tell: Tell | None = None) -> list[Path]:
-    """Return the pictures right inside ``folder`` by name, without results of earlier runs."""
+def _pictures_in(folder: Path, *, choice: Choice, tell: Tell | None = None) -> list[Path]:
+    """Return the pictures in ``folder`` by name, without results of earlier runs."""
     endings = _endings()
     try:
-        files = sorted(folder.iterdir())
-        pictures = sorted(
+        files = sorted(_files_in(folder, choice=choice, tell=tell))
+        pictures = [
             path
             for path in files
-            if path.suffix.lower() in endings
-            and not path.name.startswith(".")
-            and not path.stem.endswith(MARK)
-            and f"{MARK}." not in path.name
-            and path.is_file()
-        )
+            if is_picture(path, endings) and choice.fits(path, folder) and path.is_file()
+        ]
     except OSError as error:
         raise _unreadable(folder, error) from error
     unread = Counter(path.suffix.lower() for path in files) if tell is not None else Counter()
     for ending, remedy in UNREAD.items():
         if tell is not None and unread[ending] and ending not in endings:
             tell(f"{folder}: {unread[ending]} {ending} files were left out; {remedy}")
-    if not pictures:
-        raise UsageError(
-            f"the folder {folder} holds no pictures to color; "
-            "folders inside it and *.color.* files are left out"
-        )
+    if not pictures and not choice.empty:
+        left = "*.color.* files are left out"
+        if choice.pattern is not None:
+            left = f"none fits {choice.pattern!r}"
+        elif not choice.recursive:
+            left = f"folders inside it (--recursive takes them) and {left}"
+        raise UsageError(f"the folder {folder} holds no pictures to color; {left}")
     return pictures
+
+
+def is_picture(path: Path, endings: Container[str] | None = None) -> bool:
+    """Tell by its name whether a file is a picture to be colored, and no result of tinct.
+
+    Args:
+        path: the file.
+        endings: that can be read; None: find out.
+    """
+    return (
+        path.suffix.lower() in (_endings() if endings is None else endings)
+        and not path.name.startswith(".")
+        and not path.stem.endswith(MARK)
+        and f"{MARK}." not in path.name
+    )
+
+
+def result_of(source: Path, *, file_format: str | None) -> Path:
+    """Return the name of a picture's result beside it."""
+    return _beside(source, folder=None, file_format=file_format)
+
+
+def _files_in(folder: Path, *, choice: Choice, tell: Tell | None) -> Iterator[Path]:
+    """Yield what lies in ``folder``, and where it is wished, in the folders inside it."""
+    if not choice.recursive:
+        yield from folder.iterdir()
+        return
+
+    def failed(error: OSError) -> None:
+        told = _unreadable(Path(os.fsdecode(error.filename or folder)), error)
+        if tell is None or error.filename in (None, str(folder)):
+            raise told
+        tell(f"{str(told).removesuffix('.')}; it was left out")
+
+    without = None if choice.without is None else _real(choice.without)
+    for inside, folders, names in os.walk(folder, onerror=failed):
+        at = Path(inside)
+        folders[:] = [
+            name for name in sorted(folders) if name[0] != "." and _real(at / name) != without
+        ]
+        yield from (at / name for name in names)
 
 
 def _endings() -> dict[str, str]:
@@ -165,6 +244,7 @@ def plan(
     *,
     output: str | None,
     file_format: str | None = None,
+    choice: Choice | None = None,
     tell: Tell | None = None,
 ) -> list[Job]:
     """Decide which file becomes which, before any work is done.
@@ -174,6 +254,8 @@ def plan(
         output: a file, a folder (it exists, ends with a slash, or there are several pictures),
             ``-`` for stdout, or None: beside each input as ``<name>.color<ending>``.
         file_format: a format's name, or None: as the output's ending says, else the input's.
+        choice: which pictures of folders; None means all right inside. Results of those in folders
+            inside it lie in such folders, too.
         tell: is told, in sentences, what is left out.
 
     Returns:
@@ -182,7 +264,13 @@ def plan(
     Raises:
         UsageError: a result would replace an input, or the output does not fit the pictures.
     """
-    sources = gather(inputs, tell=tell)
+    choice = choice or Choice()
+    if output is not None and output != PIPE:
+        choice = replace(choice, without=Path(output))
+    found = gather(inputs, choice=choice, tell=tell)
+    sources = list(found)
+    if not sources:
+        return []
     several = len(sources) > 1 or any(_is_folder(Path(text)) for text in inputs if text != PIPE)
     if output == PIPE or (output is None and sources == [None]):
         if several:
@@ -195,12 +283,37 @@ def plan(
         jobs = [Job(sources[0], _checked(Path(output), file_format=file_format))]
     else:
         jobs = [
-            Job(source, _beside(source, folder=folder, file_format=file_format))
-            for source in sources
+            _job(source, base, folder=folder, file_format=file_format, several=several)
+            for source, base in found.items()
         ]
-    jobs = _apart(jobs)
+    jobs = apart(jobs)
     _refuse_collisions(jobs)
     return jobs
+
+
+def _job(
+    source: Path | None,
+    base: Path | None,
+    *,
+    folder: Path | None,
+    file_format: str | None,
+    several: bool,
+) -> Job:
+    """Return the job of one picture.
+
+    Args:
+        source: the picture.
+        base: the folder it was found in, or None.
+        folder: of the results; None: beside the pictures.
+        file_format: a format's name, or None.
+        several: whether it is one of several.
+    """
+    root = folder
+    if folder is None and source is not None and several:
+        root = base or source.parent
+    if folder is not None and base is not None and source is not None:
+        folder = folder / source.parent.relative_to(base)
+    return Job(source, _beside(source, folder=folder, file_format=file_format), root)
 
 
 def _output_folder(output: str | None, *, several: bool) -> Path | None:
@@ -250,7 +363,7 @@ def _beside(source: Path | None, *, folder: Path | None, file_format: str | None
     return source.with_name(name) if folder is None and source else (folder or Path()) / name
 
 
-def _apart(jobs: Sequence[Job]) -> list[Job]:
+def apart(jobs: Sequence[Job]) -> list[Job]:
     """Give results of one name numbers: a.color.jpg, a-2.color.jpg."""
     taken: set[str] = set()
     apart = []
@@ -264,7 +377,7 @@ def _apart(jobs: Sequence[Job]) -> list[Job]:
             target = job.target.with_name(name)
         if target is not None:
             taken.add(_real(target))
-        apart.append(Job(job.source, target))
+        apart.append(replace(job, target=target))
     return apart
 
 

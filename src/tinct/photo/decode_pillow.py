@@ -65,7 +65,8 @@ def open_pillow(content: Path | bytes, kind: str, *, name: str, max_pixels: int)
 
     try:
         with warnings.catch_warnings(), _stream_of(content) as stream:
-            warnings.simplefilter("ignore")
+            # Only Pillow's own: other threads may have something to tell meanwhile.
+            warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
             with Image.open(stream, formats=[PILLOW[kind]]) as image:
                 check_size(image.width, image.height, name=name, max_pixels=max_pixels)
                 image.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -246,6 +247,7 @@ def save_photo(
     format: str | None = None,  # noqa: A002
     overwrite: bool = False,
     note: Note | None = None,
+    ready: Callable[[Path], None] | None = None,
 ) -> None:
     """Save a colored picture; the target is complete afterwards, or as it was before.
 
@@ -256,6 +258,7 @@ def save_photo(
         format: one of the names in :func:`formats`; None: what the target's ending says.
         overwrite: whether an existing file may be replaced.
         note: which software colored it, to be written into XMP and EXIF; None: say nothing.
+        ready: as for :func:`tinct.atomic.replacing`.
 
     Warns:
         PictureWarning: the format cannot hold 16 bits (JPEG, WebP: rounded to 8; AVIF, HEIC: to
@@ -269,7 +272,7 @@ def save_photo(
     kind = format_of(target) if format is None else format
     _check(rgb, photo, kind)
     check_target(target, overwrite=overwrite)
-    with replacing(target, overwrite=overwrite) as temporary:
+    with replacing(target, overwrite=overwrite, ready=ready) as temporary:
         try:
             encode.encode(
                 rgb,
