@@ -16,7 +16,15 @@ import tinct
 PAGE = Path(__file__).with_name("api.md")
 SOURCES = Path(__file__).parents[1] / "src"
 GROUPS = {
-    "Coloring": ("colorize", "Colorizer", "Router", "Settings", "Proposal", "Colored"),
+    "Coloring": (
+        "colorize",
+        "Colorizer",
+        "Router",
+        "Settings",
+        "Proposal",
+        "Colored",
+        "ColoredJpeg",
+    ),
     "Hints": ("Point", "Stroke", "KeepGray", "Patch", "Layer", "BlurMap", "read_hints"),
     "Hints as text": ("parse_hint",),
     "Palettes": ("read_palette", "Palette"),

@@ -85,6 +85,7 @@ def test_an_array_gives_an_array_of_its_type(
         np.testing.assert_allclose(found[..., 3], given[..., -1], atol=1e-3 if scale == 1 else 0)
 
 
+@pytest.mark.filterwarnings("ignore:.*CMYK without a color profile")
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
 def test_a_pil_image_gives_a_pil_image(colorizer: Colorizer, mode: str) -> None:
     gray = Image.fromarray(ramp())

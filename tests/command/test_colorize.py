@@ -281,7 +281,7 @@ def test_ctrl_c_leaves_with_130_and_no_half_file(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(encode, "encode", interrupted)
-    assert cli.main([str(gray_jpeg), *chosen]) == 130
+    assert cli.main([str(gray_jpeg), *chosen, "--keep", "lightness"]) == 130
     assert capsys.readouterr().err == "tinct: interrupted\n"
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 

@@ -32,6 +32,9 @@ class Painter(Front):
         assert gray.ndim == 2
         return self
 
+    def color_jpeg(self, *_: object) -> None:
+        """It paints every picture anew."""
+
     def render(self, gray: np.ndarray, settings: Settings | None = None) -> np.ndarray:
         self.calls.append(settings)
         rgb = np.repeat(gray[..., None], 3, axis=2)
