@@ -148,12 +148,19 @@ class Front(ABC):
             "or a NumPy array."
         )
 
-    def open(self, source: str | Path | bytes, *, page: int | None = None) -> Photo:
+    def open(
+        self,
+        source: str | Path | bytes,
+        *,
+        page: int | None = None,
+        max_pixels: int = photo.MAX_PIXELS,
+    ) -> Photo:
         """Open a picture as it is to be colored: ink without paper lies on white.
 
         Args:
             source: a path or the bytes of a file.
             page: which page, from 0; None means the first, with a warning if there are more.
+            max_pixels: refuse larger pictures.
 
         Warns:
             PictureWarning: the picture is in color already, or something else is worth knowing.
@@ -161,7 +168,7 @@ class Front(ABC):
         Raises:
             PictureError: it cannot be read.
         """
-        return _ready(photo.open_photo(source, page=page))
+        return _ready(photo.open_photo(source, page=page, max_pixels=max_pixels))
 
     def color(self, picture: Photo, settings: Settings | None = None) -> Colored:
         """Color an opened picture.

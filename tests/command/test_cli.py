@@ -27,6 +27,10 @@ OPTIONS = {
     "--quality --device --threads",
     "restore": "-h --help -o --output --overwrite",
     "verify": "-h --help --json",
+    "studio": "-h --help --host --port --token --insecure --name --max-upload --max-pixels "
+    "--at-once --queue",
+    "serve": "-h --help --host --port --token --insecure --name --max-upload --max-pixels "
+    "--at-once --queue",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "

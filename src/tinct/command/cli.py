@@ -18,6 +18,7 @@ from tinct import __version__
 from tinct.command import commands, options, parsing, terminal
 from tinct.command.colorize import colorize
 from tinct.command.restore import restore, verify
+from tinct.command.studio import serve, studio
 from tinct.command.suggest import suggest
 from tinct.command.terminal import ended
 from tinct.errors import DeviceError, SaveError, TinctError, UsageError
@@ -27,6 +28,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "suggest": suggest,
     "restore": restore,
     "verify": verify,
+    "studio": studio,
+    "serve": serve,
     "models": commands.models,
     "doctor": commands.doctor,
     "evaluate": commands.evaluate,

@@ -19,7 +19,10 @@ from typing import Any
 
 from tinct import __version__
 
-BASE = ("msgspec", "numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich")
+BASE = (
+    "fastapi", "msgspec", "numpy", "onnxruntime", "pillow", "pyvips", "pyvips-binary", "rich",
+    "uvicorn",
+)  # fmt: skip
 EXTRAS = {
     "heic": ("pillow_heif",),
     "formats": ("imagecodecs", "pillow_heif", "tifffile"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinct.command import making_options
+from tinct.command import making_options, serving_options
 from tinct.command.option_groups import add_films, add_folders, add_model, add_pipes
 from tinct.command.parsing import (
     FORMATS,
@@ -32,6 +32,8 @@ COMMANDS = {
     "suggest": "say where the model is unsure of a picture, and which colors are likely there",
     "restore": "give back the gray JPEG that a colored one was made of, byte for byte",
     "verify": "say whether the gray of colored JPEGs is untouched",
+    "studio": "open the page where pictures are colored by hand",
+    "serve": "answer HTTP requests, and serve the page",
     "models": "list the installed models, or show the card of one",
     "doctor": "say what works on this computer",
     "evaluate": "measure a model on a folder of color pictures",
@@ -411,6 +413,8 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "suggest": suggest,
     "restore": restore,
     "verify": verify,
+    "studio": serving_options.studio,
+    "serve": serving_options.serve,
     "models": models,
     "doctor": doctor,
     "evaluate": evaluate,

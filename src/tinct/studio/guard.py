@@ -1,0 +1,209 @@
+"""Who may ask a server, and how much they may send: checks before any address is looked at.
+
+References:
+    [1] RFC 9457, Problem Details for HTTP APIs.
+    [2] RFC 6750, The OAuth 2.0 Authorization Framework: Bearer Token Usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PROBLEM = "application/problem+json"
+COOKIE = "tinct_token"
+OPEN = ("/healthz", "/readyz")
+"""Addresses that need no token."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+def problem(status: int, title: str, detail: str) -> dict[str, Any]:
+    """Return the body of an error [1]."""
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+
+
+class TooLongError(Exception):
+    """A body is larger than allowed, or took too long to come."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Guard:
+    """Checks host, origin, token and the size of bodies, and adds headers to every answer.
+
+    Args:
+        app: what answers when all is well.
+        hosts: names under which the server may be asked, without port; ``*`` allows any, ``#`` any
+            numerical address, which no other site's name can stand for.
+        token: that must come along, or None.
+        upload: bytes that a body may have.
+        seconds: that it may take to arrive.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        hosts: Sequence[str],
+        token: str | None,
+        upload: int,
+        seconds: float,
+    ) -> None:
+        self.app = app
+        self.hosts = {host.lower() for host in hosts}
+        self.token = token
+        self.upload = upload
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1")
+                   for name, value in scope["headers"]}  # fmt: skip
+        fresh = self._fresh_token(scope)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                held = list(message.get("headers", []))
+                held += [(n.lower().encode(), v.encode()) for n, v in HEADERS.items()]
+                if fresh:
+                    value = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+                    held.append((b"set-cookie", value.encode("latin-1")))
+                message = {**message, "headers": held}
+            await send(message)
+
+        refused = self._refusal(scope, headers, fresh=fresh)
+        if refused is not None:
+            await _answer(sending, *refused)
+            return
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await sending(message)
+
+        try:
+            await self.app(scope, self._counted(receive), noting)
+        except TooLongError as error:
+            if not begun:
+                what = (
+                    f"A request may have {self.upload} bytes; send a smaller picture."
+                    if error.status == 413
+                    else f"The request took longer than {self.seconds:g} s to arrive; try again."
+                )
+                await _answer(sending, error.status, "Request not taken", what)
+
+    def _refusal(  # noqa: PLR0911  (one for each reason)
+        self, scope: Scope, headers: dict[str, str], *, fresh: bool
+    ) -> tuple[int, str, str] | None:
+        """Return why a request is not looked at, or None."""
+        host = _name_of(headers.get("host", ""))
+        if not (self.hosts & {"*", host} or ("#" in self.hosts and _is_address(host))):
+            return 421, "Wrong host", "The server is not asked by this name; see --host."
+        origin = headers.get("origin")
+        if origin not in (None, "null") and scope["method"] not in ("GET", "HEAD"):
+            if origin.split("://", 1)[-1].lower() != headers.get("host", "").lower():
+                return 403, "Other origin", "Pages of other sites may not use this server."
+        elif origin == "null" and scope["method"] not in ("GET", "HEAD"):
+            return 403, "Other origin", "Pages of other sites may not use this server."
+        if self.token is not None and scope["path"] not in OPEN and not fresh:
+            given = headers.get("authorization", "").removeprefix("Bearer ") or _cookie(headers)
+            if not hmac.compare_digest(given.encode(), self.token.encode()):
+                return 401, "No token", "Send the server's token: Authorization: Bearer TOKEN."
+        length = headers.get("content-length", "0")
+        if not length.isdigit():
+            return 400, "Bad length", "Content-Length must be a number."
+        if int(length) > self.upload:
+            what = f"A request may have {self.upload} bytes, not {length}; send a smaller picture."
+            return 413, "Too large", what
+        return None
+
+    def _fresh_token(self, scope: Scope) -> bool:
+        """Tell whether the page is opened with the right token in its address."""
+        if self.token is None or scope["path"] != "/":
+            return False
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        return hmac.compare_digest(given.encode(), self.token.encode())
+
+    def _counted(self, receive: Receive) -> Receive:
+        """Return ``receive``, which fails when a body is too large or too slow."""
+        total = 0
+        end = asyncio.get_running_loop().time() + self.seconds
+        whole = False
+
+        async def counted() -> Message:
+            nonlocal total, whole
+            if whole:
+                return await receive()
+            left = end - asyncio.get_running_loop().time()
+            try:
+                message = await asyncio.wait_for(receive(), max(left, 0.001))
+            except TimeoutError:
+                raise TooLongError(408) from None
+            total += len(message.get("body", b""))
+            if total > self.upload:
+                raise TooLongError(413)
+            whole = not message.get("more_body", False)
+            return message
+
+        return counted
+
+
+def _name_of(host: str) -> str:
+    """Return the name in a Host header, without its port."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].split("]", 1)[0]
+    return host.rsplit(":", 1)[0] if host.count(":") == 1 else host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _cookie(headers: dict[str, str]) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
+
+
+async def _answer(send: Send, status: int, title: str, detail: str) -> None:
+    body = json.dumps(problem(status, title, detail)).encode()
+    headers = [(b"content-type", PROBLEM.encode()), (b"content-length", str(len(body)).encode())]
+    if status in (408, 413):
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
