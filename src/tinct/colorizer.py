@@ -190,13 +190,18 @@ class Front(ABC):
         )
 
     def color_jpeg(
-        self, source: str | Path | bytes, settings: Settings | None = None
+        self,
+        source: str | Path | bytes,
+        settings: Settings | None = None,
+        *,
+        max_pixels: int = photo.MAX_PIXELS,
     ) -> ColoredJpeg | None:
         """Color a gray JPEG as a JPEG whose gray is not touched.
 
         Args:
             source: a path or the bytes of a file.
             settings: None means the defaults.
+            max_pixels: refuse larger pictures.
 
         Returns:
             None where that is not possible or not asked for: the file is no gray JPEG of 8 bits, or
@@ -210,7 +215,7 @@ class Front(ABC):
         settings = settings or Settings()
         if settings.keep == "lightness" or settings.flat:
             return None
-        gray = photo.open_gray_jpeg(source)
+        gray = photo.open_gray_jpeg(source, max_pixels=max_pixels)
         if gray is None:
             return None
         with ThreadPoolExecutor(1) as beside:  # one core decodes while the other asks the model

@@ -41,6 +41,8 @@ PREVIEW = 1400
 """Longest side of a preview, pixels."""
 SMALL = 360
 """Longest side of the pictures of variants."""
+WHITE = 40.0
+"""Doubt that the map shows white, Lab units."""
 MODELS = 4
 """Models that are held in memory."""
 
@@ -258,9 +260,9 @@ class Studio:
         return _jpeg(session.preview)
 
     def doubt(self, session: Session) -> bytes:
-        """Return the map of doubt as PNG: black is sure, white is 60 Lab units and more."""
+        """Return the map of doubt as PNG: black is sure, white is :data:`WHITE` and more."""
         _, proposal = self.proposed(session)
-        codes = np.rint(np.clip(proposal.doubt() / 60, 0, 1) * 255).astype(np.uint8)
+        codes = np.rint(np.clip(proposal.doubt() / WHITE, 0, 1) * 255).astype(np.uint8)
         height, width = session.preview.shape
         image = Image.fromarray(codes).resize((width, height), Image.Resampling.BICUBIC)
         held = io.BytesIO()
@@ -343,7 +345,7 @@ class Studio:
         """
         front = self.front(model)
         if file_format in (None, "jpeg"):
-            kept = front.color_jpeg(once.data, settings)
+            kept = front.color_jpeg(once.data, settings, max_pixels=self.pixels)
             if kept is not None:
                 return kept.encode(), "jpeg", kept.bundle.name
         picture, _ = _opened(front, once.data, self.pixels)

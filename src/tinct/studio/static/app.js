@@ -184,18 +184,28 @@ async function step(from, to, told) {
 
 // ---------------------------------------------------------------- hints
 
+// Where a hint is shown, in shares; null for one that has no single place.
+function placeOf(hint) {
+  const [x, y] = hint.kind === "point" ? [hint.x, hint.y] : hint.points?.length === 1 ? hint.points[0] : [];
+  return x === undefined ? null : { x, y };
+}
+
+const at = (hint, x, y) => (hint.kind === "gray" ? { ...hint, points: [[x, y]] } : { ...hint, x, y });
+
 const colorOf = (hint) => (hint.kind === "gray" ? "#808080" : typeof hint.color === "string" ? hint.color : null);
 
 function drawHints() {
   const box = $("hints");
   const marks = current.state.hints.map((hint, index) => {
-    if (hint.x === undefined || hint.implied) return null;
+    const place = placeOf(hint);
+    if (!place) return null;
     const mark = document.createElement("button");
     mark.type = "button";
-    mark.style.left = `${hint.x * 100}%`;
-    mark.style.top = `${hint.y * 100}%`;
+    mark.style.left = `${place.x * 100}%`;
+    mark.style.top = `${place.y * 100}%`;
+    mark.dataset.index = index;
     mark.style.background = colorOf(hint) || "#888";
-    mark.className = index === chosen ? "chosen" : "";
+    mark.className = [index === chosen ? "chosen" : "", hint.radius ? "small" : ""].join(" ");
     mark.setAttribute("aria-label", hint.kind === "gray" ? `Kept gray, ${index + 1}` : `Color ${colorOf(hint) || ""}, ${index + 1}`);
     mark.addEventListener("click", () => choose(index));
     mark.addEventListener("keydown", (event) => nudge(event, index));
@@ -212,11 +222,11 @@ function choose(index) {
   const color = colorOf(current.state.hints[index]);
   if (color && current.state.hints[index].kind !== "gray") setColor(color);
   drawHints();
-  $("hints").children[index]?.focus();
+  $("hints").querySelector(`[data-index="${index}"]`)?.focus();
 }
 
 function moved(index, x, y) {
-  return current.state.hints.map((hint, number) => (number === index ? { ...hint, x, y } : hint));
+  return current.state.hints.map((hint, number) => (number === index ? at(hint, x, y) : hint));
 }
 
 function drag(mark, index) {
@@ -235,8 +245,8 @@ function drag(mark, index) {
     mark.style.top = `${spot.y * 100}%`;
   });
   mark.addEventListener("pointerup", () => {
-    const hint = current.state.hints[index];
-    if (last && Math.hypot(last.x - hint.x, last.y - hint.y) > 0.003) edit({ hints: moved(index, last.x, last.y) }, "The color was moved");
+    const place = placeOf(current.state.hints[index]);
+    if (last && Math.hypot(last.x - place.x, last.y - place.y) > 0.003) edit({ hints: moved(index, last.x, last.y) }, "The color was moved");
   });
 }
 
@@ -245,7 +255,7 @@ function nudge(event, index) {
   if (move) {
     event.preventDefault();
     event.stopPropagation();
-    const hint = current.state.hints[index];
+    const hint = placeOf(current.state.hints[index]);
     const clamp = (value) => Math.min(1, Math.max(0, value));
     edit({ hints: moved(index, clamp(hint.x + move[0]), clamp(hint.y + move[1])) }, "The color was moved");
   } else if (event.key === "Delete" || event.key === "Backspace") {
@@ -260,7 +270,7 @@ function remove(index) {
 }
 
 function hintAt(x, y) {
-  if ($("keep-gray").checked) return { kind: "gray", x, y };
+  if ($("keep-gray").checked) return { kind: "gray", points: [[x, y]] };
   return { kind: "point", x, y, color: $("color").value };
 }
 
@@ -392,7 +402,7 @@ $("hex").addEventListener("change", () => {
 });
 $("pipette").addEventListener("click", () => setPipette(!pipette));
 $("recolor").addEventListener("click", () => edit({
-  hints: current.state.hints.map((hint, index) => (index === chosen ? hintAt(hint.x, hint.y) : hint)),
+  hints: current.state.hints.map((hint, index) => (index === chosen ? hintAt(placeOf(hint).x, placeOf(hint).y) : hint)),
 }, "The color was changed"));
 $("remove").addEventListener("click", () => remove(chosen));
 $("strength").addEventListener("input", () => { $("strength-value").textContent = Number($("strength").value).toFixed(2); });
