@@ -160,10 +160,12 @@ def test_limits_hold(cat: Path) -> None:
         assert "200000 bytes" in is_problem(send(c, bytes(300_000)), 413)
         assert "pixels, more than" in is_problem(send(c, cat.read_bytes()), 422)
         is_problem(send(c, bytes(bomb)), 422)
+        head = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
         lying = c.post(
-            "/v1/colorize", content=iter([bytes(150_000)] * 3),
+            "/v1/colorize",
+            content=iter([head, *[bytes(150_000)] * 3]),  # in chunks, without a length
             headers={"content-type": "multipart/form-data; boundary=x"},
-        )  # fmt: skip
+        )
         assert lying.status_code == 413
 
 
