@@ -203,9 +203,9 @@ class _Ahead:
         held = self.proposals[number]
         return Small(held.fitted.lightness[0, 0], held.color)
 
-    def settle(self, wanted: range, *, context: int) -> dict[int, Floats]:
+    def settle(self, plan: _Plan, wanted: range) -> dict[int, Floats]:
         """Return the colors of frames, steady among those around them."""
-        begin, end = wanted.start, wanted.stop
+        begin, end, context = wanted.start, wanted.stop, plan.context
         if context == 0:
             return {number: self.proposals[number].color for number in wanted}
         numbers = sorted(n for n in self.proposals if begin - context <= n < end + context)
@@ -213,7 +213,9 @@ class _Ahead:
         shot: list[int] = []
         for number in [*numbers, -1]:
             if shot and (number == -1 or number in self.cuts):
-                colors = steady([self.small(n) for n in shot], context=context)
+                colors = steady(
+                    [self.small(n) for n in shot], context=context, workers=plan.workers
+                )
                 found |= dict(zip(shot, colors, strict=True))
                 shot = []
             shot.append(number)
@@ -279,7 +281,7 @@ def _encode(
     total: int | None,
 ) -> None:
     """Color the frames of a segment and encode them; the segment is complete or absent."""
-    colors = ahead.settle(wanted, context=plan.context)
+    colors = ahead.settle(plan, wanted)
     times: list[tuple[int, int]] = []
 
     def color(pair: tuple[int, Any]) -> tuple[Any, NDArray[Any]]:
