@@ -187,14 +187,14 @@ class _Ahead:
     proposals: dict[int, Proposal] = field(default_factory=dict)
     cuts: set[int] = field(default_factory=set)  # numbers of first frames of shots
 
-    def take(self, plan: _Plan, batch: list[NDArray[Any]], *, needed: int) -> None:
+    def take(self, plan: _Plan, grays: Iterator[NDArray[Any]], *, needed: int) -> None:
         """Let the model look at further frames, those from number ``needed`` on."""
 
         def propose(pair: tuple[int, NDArray[Any]]) -> Proposal | None:
             number, gray = pair
             return _propose(plan, gray, plan.hints.get(number, ())) if number >= needed else None
 
-        numbered = enumerate(batch, self.known)
+        numbered = enumerate(grays, self.known)
         for proposal in in_order(propose, numbered, workers=plan.workers):
             if proposal is not None:
                 self.proposals[self.known] = proposal
@@ -247,8 +247,11 @@ def _parts(plan: _Plan) -> Iterator[Part]:
             done = part.path.exists()
             # Of finished segments only those frames are looked at that the next one needs.
             needed = begin + SEGMENT - plan.context if done else begin
-            batch = list(islice(grays, begin + SEGMENT + plan.context - ahead.known))
-            ahead.take(plan, batch, needed=needed)
+            ahead.take(
+                plan,
+                islice(grays, begin + SEGMENT + plan.context - ahead.known),
+                needed=needed,
+            )
             end = min(ahead.known, begin + SEGMENT)
             if end == begin:
                 return
