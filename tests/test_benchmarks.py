@@ -82,7 +82,7 @@ def test_results_follow_the_schema(tiny: Bundle) -> None:
     assert results["failures"] == [{"name": "broken", "error": "OSError: disk on fire"}]
     names = [row["name"] for row in results["rows"]]
     networks = ["network_fast", "network_balanced", "network_best"]
-    assert names == ["photo_12mp", *networks, "hints"]
+    assert names == ["photo_12mp", "photo_12mp_lightness", *networks, "hints"]
     photo = results["rows"][0]
     assert photo["ratio"] == photo["ours"]["median"] / photo["floor_runs"]["median"]
 

@@ -10,7 +10,7 @@ from skimage import data
 from skimage.color import rgb2lab
 from skimage.transform import resize
 
-from tinct.jobs.steady import Small, flicker, is_cut, motion, steady
+from tinct.jobs.steady import Small, flicker, is_cut, motions, steady
 
 pytest.importorskip("cv2")
 SIZE = (96, 128)
@@ -41,6 +41,7 @@ def test_flicker_is_halved_and_the_error_no_larger(name: str) -> None:
         given.append((ab + patch).astype(np.float32))
     frames = [Small(gray, ab) for gray, ab in zip(lightness, given, strict=True)]
     settled = steady(frames)
+    assert all(map(np.array_equal, settled, steady(frames, workers=3)))
     assert flicker(settled, lightness) < 0.5 * flicker(given, lightness)
 
     def error(colors: list) -> float:
@@ -54,7 +55,7 @@ def test_flicker_is_halved_and_the_error_no_larger(name: str) -> None:
 def test_motion_is_found_and_what_is_new_is_told() -> None:
     lightness, truth = pan("astronaut", 2, step=6)
     first, second = (Small(*one) for one in zip(lightness, truth, strict=True))
-    moved = motion(second, first)
+    _, moved = motions(first, second)
     height, width = truth[0].shape[1:]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
     away = (moved.places - grid)[moved.known]

@@ -221,7 +221,7 @@ def test_what_cannot_be_done_is_told(
     refused(UsageError, "is the film itself", target=source, overwrite=True)
     refused(SaveError, "exists already", target=broken)
     refused(SaveError, "no ending of a film", target=tmp_path / "x.jpg")
-    refused(UsageError, "no hints", settings=Settings(hints=("0.5,0.5=red",)))  # type: ignore[arg-type]
+    refused(UsageError, "need times", settings=Settings(hints=("0.5,0.5=red",)))  # type: ignore[arg-type]
     refused(UsageError, "No encoder is called", codec="magic")
     refused(
         SaveError, "choose another ending or encoder", codec="mjpeg", target=tmp_path / "x.webm"

@@ -37,11 +37,12 @@ def colorize(given: argparse.Namespace) -> int:
     from tinct.jobs.watch import Watch, ticks
     from tinct.router import open_model
 
-    recipe = _recipe(given)
+    about_film = film.is_meant(given)
+    recipe = _recipe(given, hints=() if about_film else given.hint)
     assert recipe.model is not None
     if given.raw is not None:
         return _raw(given, recipe)
-    if film.is_meant(given):
+    if about_film:
         return film.color(given, recipe)
     outputs = batch.Outputs(
         file_format=given.format,
@@ -214,7 +215,7 @@ def _check_layers(given: argparse.Namespace, *, count: int) -> None:
     check_target(Path(given.layers), overwrite=given.overwrite)
 
 
-def _recipe(given: argparse.Namespace) -> ColorRecipe:
+def _recipe(given: argparse.Namespace, *, hints: Sequence[str]) -> ColorRecipe:
     """Return what a recipe and the options beside it ask for."""
     from tinct.hints.files import read_file
     from tinct.hints.text import parse_hint
@@ -227,7 +228,7 @@ def _recipe(given: argparse.Namespace) -> ColorRecipe:
     held = recipe.settings
     settings = replace(
         held,
-        hints=(*held.hints, *files, *map(parse_hint, given.hint)),
+        hints=(*held.hints, *files, *map(parse_hint, hints)),
         strength=held.strength if given.strength is None else given.strength,
         quality=given.quality or held.quality,
         reference=None if given.reference is None else Path(given.reference),

@@ -49,6 +49,7 @@ def color(given: argparse.Namespace, recipe: ColorRecipe) -> int:
     """Color a film."""
     from tinct.colorizer import Colorizer
     from tinct.jobs.overlap import MOST, share
+    from tinct.jobs.tracks import parse_timed
     from tinct.jobs.video import color_film
 
     (source,) = map(Path, given.pictures)
@@ -67,6 +68,7 @@ def color(given: argparse.Namespace, recipe: ColorRecipe) -> int:
                 crf=given.crf,
                 overwrite=given.overwrite,
                 frame_by_frame=given.frame_by_frame,
+                hints=[parse_timed(text) for text in given.hint],
                 stills=None if given.stills is None else Path(given.stills),
                 workers=workers,
                 count=count,

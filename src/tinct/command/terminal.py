@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-WIDE = 1000  # columns of a table that is not shown on a terminal: nothing is cut off
-
-
 class Steps(Protocol):
     """What a progress display offers while it is shown."""
 
@@ -170,23 +167,24 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         columns: the column heads.
         rows: one sequence of cells for each row, as many as there are columns.
     """
+    held = [tuple(columns), *map(tuple, rows)]
+    if not sys.stdout.isatty():
+        from rich.cells import cell_len
+
+        widths = [max(map(cell_len, column)) for column in zip(*held, strict=True)]
+        for row in held:
+            cells = (cell + " " * (w - cell_len(cell)) for cell, w in zip(row, widths, strict=True))
+            write("  ".join(cells).rstrip())
+        return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = sys.stdout.isatty()
-    table = Table(*columns, box=SIMPLE_HEAD if drawn else None, pad_edge=drawn, header_style="bold")
-    for row in rows:
+    table = Table(*columns, box=SIMPLE_HEAD, header_style="bold")
+    for row in held[1:]:
         table.add_row(*map(Text, row))
-    if drawn:
-        Console().print(table)
-        return
-    console = Console(width=WIDE, no_color=True)
-    with console.capture() as printed:
-        console.print(table)
-    for line in printed.get().splitlines():
-        write(line.rstrip())
+    Console().print(table)
 
 
 def write_drawing(drawing: RenderableType) -> None:

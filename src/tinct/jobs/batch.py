@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tinct.bundle import Bundle
     from tinct.colored import Colored, ColoredJpeg
     from tinct.colorizer import Front
+    from tinct.jobs.journal import Line
     from tinct.jobs.ledger import Entry, Ledger
 
 
@@ -118,15 +119,17 @@ def color_all(
         colorizer, settings or Settings(), outputs, _Names(jobs), ledger=ledger, hearing=Hearing()
     )
 
+    def known(unit: tuple[Job, int | None] | Result) -> Result | None:
+        return unit if isinstance(unit, Result) else work.finished(*unit)
+
     def do(unit: tuple[Job, int | None] | Result) -> Result:
-        if isinstance(unit, Result):
-            return unit
+        assert not isinstance(unit, Result)
         job, page = unit
         return work.guarded(job, page=page)
 
     with work.hearing.open():
         units = _units(jobs, outputs, model=colorizer.name)
-        yield from in_order(do, units, workers=workers)
+        yield from in_order(do, units, workers=workers, known=known)
 
 
 def _units(
@@ -238,6 +241,20 @@ class _Work:
         except Exception as error:  # noqa: BLE001  (a defect of ours must not stop the others)
             result = replace(result, error=_defect(error, result.name))
         return replace(result, seconds=time.perf_counter() - began)
+
+    def finished(self, job: Job, page: int | None) -> Result | None:
+        """Return the result of a picture that is done, if that is known without reading it."""
+        if self.ledger is None or self.outputs.force or None in (job.root, job.source, job.target):
+            return None
+        assert job.root is not None
+        assert job.source is not None
+        assert job.target is not None
+        target = _numbered(job.target, page=page)
+        line = self.ledger.known(job.root, job.source, target)
+        if line is None or (self.outputs.doubt and line.doubt < 0):
+            return None
+        result = Result(job.source, job.target, root=job.root)
+        return _as_before(result, line, folder=job.root)
 
     def done(self, job: Job, result: Result, *, page: int | None) -> Result:
         """Open, color and save one picture or page, unless the journal says that it is done."""
@@ -375,9 +392,14 @@ def _skipped(result: Result, kept: Entry) -> Result:
     """Return the result of a picture that was done before."""
     line = kept.journal.find(kept.target)
     assert line is not None
+    return _as_before(result, line, folder=kept.journal.folder)
+
+
+def _as_before(result: Result, line: Line, *, folder: Path) -> Result:
+    """Return the result that a line tells of."""
     return replace(
         result,
-        target=kept.journal.folder / line.result,
+        target=folder / line.result,
         size=(line.width, line.height),
         model=line.model,
         bundle=None,

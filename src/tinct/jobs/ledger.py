@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from tinct.atomic import sweep
 from tinct.errors import PictureError, SaveError
-from tinct.jobs.journal import Journal, Stamp, Standing, absolute, hash_file, hash_settings
+from tinct.jobs.journal import Journal, Line, Stamp, Standing, absolute, hash_file, hash_settings
 
 if TYPE_CHECKING:
     from tinct.jobs.batch import Outputs, Result
@@ -60,6 +60,24 @@ class Ledger:
     ) -> None:
         for journal in self.journals.values():
             journal.close()
+
+    def known(self, root: Path, source: Path, target: Path) -> Line | None:
+        """Return the line of a picture that is done, as far as sizes and times tell.
+
+        Args:
+            root: the folder whose journal holds it.
+            source: the picture.
+            target: the result as planned.
+        """
+        try:
+            line = self.journals[root].find(target)
+            wanted = (self.settings, self.model)
+            if line is None or (line.settings_hash, line.model_hash) != wanted:
+                return None
+            same = line.source == absolute(source) and Stamp.of(source) == line.source_stamp
+            return line if same and Stamp.of(root / line.result) == line.result_stamp else None
+        except (OSError, ValueError, SaveError):  # told when its turn comes
+            return None
 
     def enter(self, root: Path, source: Path, target: Path) -> Entry:
         """Return the entry of a picture as it stands.

@@ -40,7 +40,11 @@ def share(count: int, *, threads: int | None) -> tuple[int, int | None]:
 
 
 def in_order(
-    work: Callable[[Unit], Done], units: Iterable[Unit], *, workers: int
+    work: Callable[[Unit], Done],
+    units: Iterable[Unit],
+    *,
+    workers: int,
+    known: Callable[[Unit], Done | None] = lambda _: None,
 ) -> Iterator[Done]:
     """Do work on several units at a time, and yield the results in the order of the units.
 
@@ -48,21 +52,29 @@ def in_order(
         work: what to do; what it raises is raised when its turn comes.
         units: looked at a few ahead.
         workers: units in work at a time; 1 needs no threads.
+        known: gives results that need no work, at once; None for the others.
     """
-    if workers == 1:
-        yield from map(work, units)
+    if workers <= 1:
+        for unit in units:
+            found = known(unit)
+            yield work(unit) if found is None else found
         return
     pool = ThreadPoolExecutor(workers)
-    waiting: deque[Future[Done]] = deque()
+    waiting: deque[Future[Done] | Done] = deque()
     try:
         for unit in units:
-            waiting.append(pool.submit(work, unit))
+            found = known(unit)
+            waiting.append(pool.submit(work, unit) if found is None else found)
             if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _result(waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _result(waiting: Future[Done] | Done) -> Done:
+    return waiting.result() if isinstance(waiting, Future) else waiting
 
 
 class Room:

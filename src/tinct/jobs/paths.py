@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from tinct import photo
@@ -229,6 +230,7 @@ def _files_in(folder: Path, *, choice: Choice, tell: Tell | None) -> Iterator[Pa
         yield from (at / name for name in names)
 
 
+@lru_cache(maxsize=1)
 def _endings() -> dict[str, str]:
     """Return every file name ending that can be read, and the ending of its colored copy."""
     return {
@@ -264,6 +266,8 @@ def plan(
     Raises:
         UsageError: a result would replace an input, or the output does not fit the pictures.
     """
+    _real_folder.cache_clear()  # somebody may have moved them since the last plan
+    _endings.cache_clear()
     choice = choice or Choice()
     if output is not None and output != PIPE:
         choice = replace(choice, without=Path(output))
@@ -394,9 +398,18 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
 def _real(path: Path) -> str:
     """Return the path without links; one that no file can have stays as it is."""
     try:
-        return os.path.realpath(path)
+        # Of 40 000 files: many lie in few folders, which are resolved once, without pathlib.
+        folder, name = os.path.split(path)
+        if name in ("", "..") or os.path.islink(path):  # noqa: PTH114
+            return os.path.realpath(path)
+        return f"{_real_folder(os.getcwd(), folder)}{os.sep}{name}"  # noqa: PTH109
     except (OSError, ValueError):
         return str(path)
+
+
+@lru_cache(maxsize=4096)
+def _real_folder(base: str, folder: str) -> str:
+    return os.path.realpath(Path(base, folder)).rstrip(os.sep)
 
 
 def identities(path: Path) -> set[Identity]:

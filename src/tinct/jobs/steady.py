@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct.errors import MissingExtraError
+from tinct.jobs.overlap import in_order
 
 Floats = NDArray[np.float32]
 
@@ -101,20 +102,27 @@ def _blocks(lightness: Floats) -> Floats:
     return held + np.linspace(0, 1e-3, held.size, dtype=np.float32)  # never all the same
 
 
-def motion(frame: Small, neighbor: Small) -> Motion:
-    """Find out how places move from a frame to its neighbor.
+def motions(one: Small, other: Small) -> tuple[Motion, Motion]:
+    """Find out how places move between two neighbors.
 
     Returns:
-        Places at the size of the frames' colors.
+        Where the places of ``one`` are in ``other``, and those of ``other`` in ``one``, at the size
+        of their colors.
 
     Raises:
         MissingExtraError: OpenCV is not installed.
     """
     cv2 = opencv()
-    here, there = (_gray(one.lightness) for one in (frame, neighbor))
+    first, second = (_gray(frame.lightness) for frame in (one, other))
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow, back = search.calc(here, there, None), search.calc(there, here, None)
-    height, width = here.shape
+    there, back = search.calc(first, second, None), search.calc(second, first, None)
+    return _motion(one, other, there, back), _motion(other, one, back, there)
+
+
+def _motion(frame: Small, neighbor: Small, flow: Floats, back: Floats) -> Motion:
+    """Return the motion that a flow tells, where the flow back agrees."""
+    cv2 = opencv()
+    height, width = frame.lightness.shape
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
     places = grid + flow
     returned = cv2.remap(back, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -150,12 +158,13 @@ def follow(held: Floats, moved: Motion) -> Floats:
     return np.stack(planes)
 
 
-def steady(frames: Sequence[Small], *, context: int = CONTEXT) -> list[Floats]:
+def steady(frames: Sequence[Small], *, context: int = CONTEXT, workers: int = 1) -> list[Floats]:
     """Average colors along the motion of one shot.
 
     Args:
         frames: of one shot, in order.
         context: how many frames before and after count, for long shots.
+        workers: pairs of frames in work at a time.
 
     Returns:
         The colors of each frame, (C, h, w).
@@ -163,39 +172,35 @@ def steady(frames: Sequence[Small], *, context: int = CONTEXT) -> list[Floats]:
     Raises:
         MissingExtraError: OpenCV is not installed.
     """
-    order = list(range(len(frames)))
-    forward = _carried(frames, order, context=context)
-    backward = _carried(frames, order[::-1], context=context)
+    found = list(in_order(lambda pair: motions(*pair), pairwise(frames), workers=workers))
+    colors = [frame.color for frame in frames]
+    forward = _carried(colors, [second for _, second in found], context=context)
+    backward = _carried(colors[::-1], [first for first, _ in found[::-1]], context=context)
     settled = []
-    for number, frame in enumerate(frames):
-        (before, many), (after, more) = forward[number], backward[number]
+    for color, (before, many), (after, more) in zip(colors, forward, backward[::-1], strict=True):
         # Both hold the frame itself once.
-        total = before * many + after * more - frame.color
+        total = before * many + after * more - color
         settled.append((total / (many + more - 1)).astype(np.float32))
     return settled
 
 
 def _carried(
-    frames: Sequence[Small], order: Sequence[int], *, context: int
-) -> dict[int, tuple[Floats, Floats]]:
-    """Return running means along the motion in one direction, and of how many frames they are."""
-    found: dict[int, tuple[Floats, Floats]] = {}
-    last = -1
-    for number in order:
-        frame = frames[number]
-        count = np.ones(frame.color.shape[1:], np.float32)
-        mean = frame.color
-        if last >= 0:
-            moved = motion(frame, frames[last])
-            held, counted = found[last]
-            carried = follow(np.concatenate([held, counted[None]]), moved)
-            count = np.where(moved.known, np.minimum(carried[-1] + 1, context + 1), 1)
-            count = count.astype(np.float32)
-            mean = np.where(
-                moved.known, carried[:-1] + (frame.color - carried[:-1]) / count, frame.color
-            ).astype(np.float32)
-        found[number] = (mean, count)
-        last = number
+    colors: Sequence[Floats], moved: Sequence[Motion], *, context: int
+) -> list[tuple[Floats, Floats]]:
+    """Return running means along the motion in one direction, and of how many frames they are.
+
+    Args:
+        colors: in that direction.
+        moved: the motion from each but the first to the one before it.
+        context: how many frames count.
+    """
+    found = [(colors[0], np.ones(colors[0].shape[1:], np.float32))]
+    for color, motion in zip(colors[1:], moved, strict=True):
+        held, counted = found[-1]
+        carried = follow(np.concatenate([held, counted[None]]), motion)
+        count = np.where(motion.known, np.minimum(carried[-1] + 1, context + 1), 1)
+        mean = np.where(motion.known, carried[:-1] + (color - carried[:-1]) / count, color)
+        found.append((mean.astype(np.float32), count.astype(np.float32)))
     return found
 
 
@@ -212,7 +217,7 @@ def flicker(colors: Sequence[Floats], lightness: Sequence[Floats]) -> float:
     total, pixels = 0.0, 0
     frames = [Small(gray, color) for gray, color in zip(lightness, colors, strict=True)]
     for before, after in pairwise(frames):
-        moved = motion(after, before)
+        _, moved = motions(before, after)
         step = np.sqrt(((after.color - follow(before.color, moved)) ** 2).sum(0))
         total += float(step[moved.known].sum())
         pixels += int(moved.known.sum())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -24,11 +24,14 @@ from numpy.typing import NDArray
 from tinct import __version__
 from tinct.atomic import check_target, failure, replacing
 from tinct.errors import PictureError, SaveError, UsageError
+from tinct.hints import Hint
+from tinct.hints.files import as_json
 from tinct.jobs import film as films
 from tinct.jobs.film import FORMATS, Encoding, Part, gray_of
 from tinct.jobs.journal import hash_file, hash_settings
 from tinct.jobs.overlap import in_order
 from tinct.jobs.steady import CONTEXT, Floats, Small, is_cut, opencv, steady
+from tinct.jobs.tracks import Timed, follow_hints
 from tinct.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,6 +69,8 @@ class _Plan:
     encoding: Encoding
     context: int
     stills: Path | None
+    timed: tuple[Timed, ...]
+    hints: Mapping[int, tuple[Hint, ...]]
     workers: int
     count: Count
 
@@ -80,6 +85,7 @@ class _Plan:
             "source": hash_file(self.source),
             "settings": hash_settings(self.settings, context=self.context),
             "model": self.colorizer.sha256,
+            "hints": [[one.seconds, as_json(one.hint)] for one in self.timed],
             "codec": self.encoding.codec,
             "crf": self.encoding.crf,
             "tinct": __version__,
@@ -97,6 +103,7 @@ def color_film(
     overwrite: bool = False,
     frame_by_frame: bool = False,
     stills: Path | None = None,
+    hints: Sequence[Timed] = (),
     workers: int = 1,
     count: Count | None = None,
 ) -> Film:
@@ -112,21 +119,23 @@ def color_film(
         overwrite: whether an existing target may be replaced.
         frame_by_frame: color every frame for itself.
         stills: a folder for a colored picture of each shot, or None.
+        hints: each for the shot that is shown at its time.
         workers: frames in work at a time.
         count: is told how many frames are done, and how many there are, or None.
 
     Raises:
         MissingExtraError: PyAV or OpenCV is not installed.
-        UsageError: hints were given, the target is the film itself, or the encoder is unknown.
+        UsageError: hints were given without times or after the end, the target is the film
+            itself, or the encoder is unknown.
         PictureError: the film cannot be read, or holds no moving picture.
         SaveError: the target exists already, or cannot be written in that way.
     """
     av = films.pyav()
-    if not frame_by_frame:
+    if hints or not frame_by_frame:
         opencv()
     settings = settings or Settings()
     if settings.hints:
-        raise UsageError("A film takes no hints, for things move; leave them out.")
+        raise UsageError("Hints for a film need times, for things move: 12.5@0.4,0.6=#b04030.")
     if target.exists() and source.exists() and target.samefile(source):
         raise UsageError(f"{target} is the film itself; give another name.")
     check_target(target, overwrite=overwrite)
@@ -135,6 +144,8 @@ def color_film(
         raise SaveError(f"{target} has no ending of a film; choose one of {' '.join(FORMATS)}.")
     with films.opened(source) as film:
         encoding = films.encoding_for(film, form, codec=codec, crf=crf)
+        shown = ((float(one.pts * one.time_base), gray_of(one)) for one in films.frames(film))
+        tracks = follow_hints(hints, shown) if hints else {}
     plan = _Plan(
         source=source,
         target=target,
@@ -143,6 +154,8 @@ def color_film(
         encoding=encoding,
         context=0 if frame_by_frame else CONTEXT,
         stills=stills,
+        timed=tuple(hints),
+        hints=tracks,
         workers=workers,
         count=count or (lambda _done, _total: None),
     )
@@ -175,13 +188,14 @@ class _Ahead:
     proposals: dict[int, Proposal] = field(default_factory=dict)
     cuts: set[int] = field(default_factory=set)  # numbers of first frames of shots
 
-    def take(self, plan: _Plan, batch: list[NDArray[Any]], *, needed: int) -> None:
+    def take(self, plan: _Plan, grays: Iterator[NDArray[Any]], *, needed: int) -> None:
         """Let the model look at further frames, those from number ``needed`` on."""
 
         def propose(pair: tuple[int, NDArray[Any]]) -> Proposal | None:
-            return _propose(plan, pair[1]) if pair[0] >= needed else None
+            number, gray = pair
+            return _propose(plan, gray, plan.hints.get(number, ())) if number >= needed else None
 
-        numbered = enumerate(batch, self.known)
+        numbered = enumerate(grays, self.known)
         for proposal in in_order(propose, numbered, workers=plan.workers):
             if proposal is not None:
                 self.proposals[self.known] = proposal
@@ -204,9 +218,9 @@ class _Ahead:
         held = self.proposals[number]
         return Small(held.fitted.lightness[0, 0], held.color)
 
-    def settle(self, wanted: range, *, context: int) -> dict[int, Floats]:
+    def settle(self, plan: _Plan, wanted: range) -> dict[int, Floats]:
         """Return the colors of frames, steady among those around them."""
-        begin, end = wanted.start, wanted.stop
+        begin, end, context = wanted.start, wanted.stop, plan.context
         if context == 0:
             return {number: self.proposals[number].color for number in wanted}
         numbers = sorted(n for n in self.proposals if begin - context <= n < end + context)
@@ -214,7 +228,9 @@ class _Ahead:
         shot: list[int] = []
         for number in [*numbers, -1]:
             if shot and (number == -1 or number in self.cuts):
-                colors = steady([self.small(n) for n in shot], context=context)
+                colors = steady(
+                    [self.small(n) for n in shot], context=context, workers=plan.workers
+                )
                 found |= dict(zip(shot, colors, strict=True))
                 shot = []
             shot.append(number)
@@ -232,8 +248,11 @@ def _parts(plan: _Plan) -> Iterator[Part]:
             done = part.path.exists()
             # Of finished segments only those frames are looked at that the next one needs.
             needed = begin + SEGMENT - plan.context if done else begin
-            batch = list(islice(grays, begin + SEGMENT + plan.context - ahead.known))
-            ahead.take(plan, batch, needed=needed)
+            ahead.take(
+                plan,
+                islice(grays, begin + SEGMENT + plan.context - ahead.known),
+                needed=needed,
+            )
             end = min(ahead.known, begin + SEGMENT)
             if end == begin:
                 return
@@ -263,11 +282,11 @@ def _start(plan: _Plan) -> None:
         temporary.write_text(json.dumps(key), "utf-8")
 
 
-def _propose(plan: _Plan, gray: NDArray[Any]) -> Proposal:
+def _propose(plan: _Plan, gray: NDArray[Any], hints: tuple[Hint, ...]) -> Proposal:
     colorizer, settings = plan.colorizer, plan.settings
     mirror = settings.quality == "best" and not colorizer.bundle.paints
     proposal = colorizer.propose(gray, quality=settings.quality, mirror=mirror)
-    return colorizer.adjust(proposal, reference=settings.reference, mirror=mirror)
+    return colorizer.adjust(proposal, hints=hints, reference=settings.reference, mirror=mirror)
 
 
 def _encode(
@@ -280,7 +299,7 @@ def _encode(
     total: int | None,
 ) -> None:
     """Color the frames of a segment and encode them; the segment is complete or absent."""
-    colors = ahead.settle(wanted, context=plan.context)
+    colors = ahead.settle(plan, wanted)
     times: list[tuple[int, int]] = []
 
     def color(pair: tuple[int, Any]) -> tuple[Any, NDArray[Any]]:

@@ -102,23 +102,36 @@ class Guard:
         if refused is not None:
             await _answer(sending, *refused)
             return
-        begun = False
+        begun, late = False, 0
 
         async def noting(message: Message) -> None:
             nonlocal begun
+            if late and not begun:
+                return  # whatever was made of the broken body is answered below
             begun = begun or message["type"] == "http.response.start"
             await sending(message)
 
+        counted = self._counted(receive)
+
+        async def noted() -> Message:
+            nonlocal late
+            try:
+                return await counted()
+            except TooLongError as error:
+                late = error.status
+                raise
+
         try:
-            await self.app(scope, self._counted(receive), noting)
-        except TooLongError as error:
-            if not begun:
-                what = (
-                    f"A request may have {self.upload} bytes; send a smaller picture."
-                    if error.status == 413
-                    else f"The request took longer than {self.seconds:g} s to arrive; try again."
-                )
-                await _answer(sending, error.status, "Request not taken", what)
+            await self.app(scope, noted, noting)
+        except TooLongError:
+            pass
+        if late and not begun:
+            what = (
+                f"A request may have {self.upload} bytes; send a smaller picture."
+                if late == 413
+                else f"The request took longer than {self.seconds:g} s to arrive; try again."
+            )
+            await _answer(sending, late, "Request not taken", what)
 
     def _refusal(  # noqa: PLR0911  (one for each reason)
         self, scope: Scope, headers: dict[str, str], *, fresh: bool
