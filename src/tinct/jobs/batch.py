@@ -289,7 +289,7 @@ class _Work:
         if known and page is None and outputs.layers is None:
             reversible = self.reversible(source, target, outputs=outputs)
             if reversible is not None:
-                return self.finished(reversible, result, target, outputs=outputs, kept=kept)
+                return self.with_gray(reversible, result, target, outputs=outputs, kept=kept)
         picture = self.colorizer.open(source, page=page)
         if target is None and job.target is not None:
             name = f"{job.target.name}{photo.suffix_for(picture)}"
@@ -324,7 +324,7 @@ class _Work:
             return None
         return self.colorizer.color_jpeg(source, self.settings)
 
-    def finished(
+    def with_gray(
         self,
         colored: ColoredJpeg,
         result: Result,

@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
@@ -121,10 +122,8 @@ class Guard:
                 late = error.status
                 raise
 
-        try:
+        with suppress(TooLongError):
             await self.app(scope, noted, noting)
-        except TooLongError:
-            pass
         if late and not begun:
             what = (
                 f"A request may have {self.upload} bytes; send a smaller picture."
