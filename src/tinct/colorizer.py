@@ -522,7 +522,8 @@ class Colorizer(Front):
                 threads=self.threads,
             )
         else:
-            rgb = chroma.compose(
+            join = luma_chroma.compose_luma if settings.keep == "luma" else chroma.compose
+            rgb = join(
                 gray,
                 proposal.ab,
                 strength=settings.strength,

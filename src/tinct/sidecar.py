@@ -21,7 +21,7 @@ from tinct.bundle import Bundle
 from tinct.errors import PictureError, SaveError, UsageError
 from tinct.hints import files as hint_files
 from tinct.hints.validation import FieldError, number_of
-from tinct.settings import QUALITIES, STRONGEST, Settings
+from tinct.settings import KEEPS, QUALITIES, STRONGEST, Settings
 
 SCHEMA = "tinct.recipe/1"
 ENDING = ".tinct.json"
@@ -68,7 +68,12 @@ class ColorRecipe:
             "schema": SCHEMA,
             "tinct": self.version,
             "model": {name: value for name, value in model.items() if value is not None},
-            "settings": {"strength": held.strength, "quality": held.quality, "flat": held.flat},
+            "settings": {
+                "strength": held.strength,
+                "quality": held.quality,
+                "flat": held.flat,
+                "keep": held.keep,
+            },
             "hints": [hint_files.as_json(hint) for hint in held.hints],
         }
 
@@ -115,7 +120,7 @@ def parse_recipe(held: Any, *, folder: Path | None = None) -> ColorRecipe:
     if not isinstance(version, str):
         raise FieldError("tinct", "must be a version as text")
     model = _object(fields, "model", known=["name", "sha256"])
-    given = _object(fields, "settings", known=["strength", "quality", "flat"])
+    given = _object(fields, "settings", known=["strength", "quality", "flat", "keep"])
     default = Settings()
     return ColorRecipe(
         settings=Settings(
@@ -123,6 +128,7 @@ def parse_recipe(held: Any, *, folder: Path | None = None) -> ColorRecipe:
             strength=_strength(given.get("strength", default.strength)),
             quality=_quality(given.get("quality", default.quality)),
             flat=_flat(given.get("flat", default.flat)),
+            keep=_keep(given.get("keep", default.keep)),
         ),
         model=_name(model.get("name")),
         sha256=_hash(model.get("sha256")),
@@ -169,6 +175,12 @@ def _flat(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     raise FieldError("settings.flat", f"must be true or false, not {value!r}")
+
+
+def _keep(value: Any) -> str:
+    if isinstance(value, str) and value in KEEPS:
+        return value
+    raise FieldError("settings.keep", f"{value!r} is none of {', '.join(KEEPS)}")
 
 
 def beside(result: Path, *, source: Path | None) -> Path:

@@ -71,3 +71,24 @@ def test_no_color_is_gray() -> None:
     ):
         for plane in luma_chroma.chroma_planes((luma, luma), luma, ab, strength=strength):
             assert (plane == 128).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("strong", [0.0, 12.0, 45.0, 140.0])
+def test_the_luma_of_every_code_is_had_back(dtype: type, strong: float) -> None:
+    """All 256 codes under every hue, to the gamut's edge; Pillow's luma for 8 bits."""
+    most = np.iinfo(dtype).max
+    codes = np.linspace(0, most, 256).round().astype(dtype)
+    gray = np.repeat(codes[:, None], 64, axis=1)
+    angle = np.linspace(0, 2 * np.pi, 64, endpoint=False, dtype=np.float32)
+    ab = np.broadcast_to(
+        np.stack([strong * np.cos(angle), strong * np.sin(angle)])[:, None], (2, 256, 64)
+    )
+    rgb = luma_chroma.compose_luma(gray, ab.astype(np.float32))
+    assert rgb.dtype == dtype
+    exact = np.rint(rgb @ np.array([0.299, 0.587, 0.114]))
+    np.testing.assert_array_equal(exact, gray)
+    if dtype is np.uint8:
+        np.testing.assert_array_equal(np.asarray(Image.fromarray(rgb).convert("L")), gray)
+    if strong > 10:
+        assert np.ptp(rgb[100].astype(int), axis=1).min() > 0

@@ -76,6 +76,29 @@ def test_keep_says_which(tmp_path: Path) -> None:
         model(path.read_bytes(), keep="color")
 
 
+@pytest.mark.parametrize("kind", ["png", "tiff", "webp"])
+def test_luma_is_kept_in_formats_without_loss(kind: str, tmp_path: Path) -> None:
+    gray = Image.open(CAT).convert("L")
+    path, target = tmp_path / f"cat.{kind}", tmp_path / f"colored.{kind}"
+    gray.save(path, **({"lossless": True} if kind == "webp" else {}))
+    assert cli.main([str(path), "-o", str(target), "--keep", "luma"]) == 0
+    made = Image.open(io.BytesIO(target.read_bytes())).convert("RGB")
+    np.testing.assert_array_equal(np.asarray(made.convert("L")), np.asarray(gray))
+    assert np.asarray(made.convert("HSV"))[..., 1].mean() > 10
+
+
+def test_a_recipe_keeps_what_is_kept(tmp_path: Path) -> None:
+    path = gray_cat(tmp_path / "cat.jpg")
+    assert cli.main([str(path), "--keep", "lightness", "--save-recipe"]) == 0
+    held = json.loads((tmp_path / "cat.tinct.json").read_text())
+    assert held["settings"]["keep"] == "lightness"
+    target = tmp_path / "again.jpg"
+    assert (
+        cli.main([str(path), "-o", str(target), "--recipe", str(tmp_path / "cat.tinct.json")]) == 0
+    )
+    assert b"tinct gray" not in target.read_bytes()
+
+
 def test_what_holds_no_original_is_told(tmp_path: Path, capsys: Captured) -> None:
     path = gray_cat(tmp_path / "cat.jpg")
     again = tmp_path / "again.jpg"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import av
+import cv2
 import numpy as np
 import pytest
 import pyvips
@@ -95,6 +97,26 @@ def test_another_build_of_libjpeg_reads_the_same_colors() -> None:
     import imagecodecs
 
     assert np.abs(imagecodecs.jpeg8_decode(made).astype(int) - pillow).max() <= 4
+
+
+def test_opencv_reads_the_same_colors() -> None:
+    made = colored(gray_jpeg(61, 97))
+    seen = cv2.imdecode(np.frombuffer(made, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert np.abs(seen.astype(int) - np.asarray(Image.open(io.BytesIO(made)))).max() <= 4
+    gray = cv2.imdecode(np.frombuffer(made, np.uint8), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(gray, luma_of(made))
+
+
+def test_ffmpeg_reads_the_same_luma() -> None:
+    """Through PyAV; its decoder rounds in a way of its own."""
+    made = colored(gray_jpeg(64, 96))
+    with av.open(io.BytesIO(made)) as held:
+        frame = next(held.decode(video=0))
+    assert frame.format.name.startswith("yuvj420") or "yuv420" in frame.format.name
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    seen = rows[: frame.height, : frame.width].astype(int)
+    assert np.abs(seen - luma_of(made)).max() <= 2
 
 
 def test_sampling_factors_of_the_gray_file_do_not_matter() -> None:

@@ -193,6 +193,30 @@ def test_variants_and_doubt(page: Page, cat: Path) -> None:
     page.wait_for_selector("#hints .ask")
 
 
+def test_the_browser_draws_spliced_jpegs_like_pillow(page: Page, cat: Path) -> None:
+    load(page, cat)
+    key = page.evaluate("JSON.parse(localStorage.getItem('tinct.sessions'))[0]")
+    body = page.request.get(page.url + f"v1/sessions/{key}/export?format=jpeg").body()
+    assert b"tinct gray" in body
+    drawn = page.evaluate(
+        """async (address) => {
+            const image = new Image();
+            image.src = address;
+            await image.decode();
+            const canvas = document.createElement("canvas");
+            canvas.width = image.naturalWidth;
+            canvas.height = image.naturalHeight;
+            const pen = canvas.getContext("2d");
+            pen.drawImage(image, 0, 0);
+            return Array.from(pen.getImageData(0, 0, canvas.width, canvas.height).data);
+        }""",
+        f"/v1/sessions/{key}/export?format=jpeg",
+    )
+    wanted = np.asarray(Image.open(io.BytesIO(body)).convert("RGB")).astype(int)
+    seen = np.array(drawn).reshape(*wanted.shape[:2], 4)[..., :3]
+    assert np.abs(seen - wanted).max() <= 3
+
+
 def test_several_pictures_are_a_strip_and_one_file(page: Page, cat: Path) -> None:
     load(page, cat, cat.with_name("photographer.jpg"))
     until(page, "document.querySelectorAll('#strip .picture').length === 2")

@@ -10,11 +10,13 @@ References:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tinct import color
-from tinct.resample import Floats, Work, bicubic, resample_rows, spread
+from tinct.resample import STRIP, Floats, Work, bicubic, for_each, resample_rows, spread
 
 RED, GREEN, BLUE = 0.299, 0.587, 0.114
 MOST_SHIFT = 3.0
@@ -123,3 +125,66 @@ def _write(planes: Floats, low: Bytes, high: Bytes, out: Bytes) -> None:
     planes *= share
     planes += np.float32(128.5)
     out[...] = np.clip(planes, 0, 255, out=planes)
+
+
+def compose_luma(
+    gray: NDArray[Any],
+    ab: Floats,
+    *,
+    strength: float = 1.0,
+    cover: tuple[float, float] = (1.0, 1.0),
+    threads: int | None = None,
+) -> NDArray[Any]:
+    """Join a picture's untouched luma with small color planes.
+
+    Args:
+        gray: uint8 or uint16 (H, W): Y'.
+        ab: float32 (2, h, w), a* and b* in Lab units.
+        strength: factor on a* and b*; 0 is gray.
+        cover: the shares of ``ab``'s height and width that show the picture.
+        threads: None means one for each core.
+
+    Returns:
+        R'G'B' (H, W, 3), the dtype of ``gray``, whose luma [1], rounded, is ``gray`` exactly.
+    """
+    coarse = gray if gray.dtype == np.uint8 else (gray >> 8).astype(np.uint8)
+    planes = chroma_planes(
+        (coarse, coarse), coarse, ab, strength=strength, cover=cover, threads=threads
+    )
+    out = np.empty((*gray.shape, 3), gray.dtype)
+    scale = np.float32(1 if gray.dtype == np.uint8 else 257)
+    step = max(1, STRIP // gray.shape[1])
+
+    def work(top: int) -> None:
+        part = slice(top, top + step)
+        cb, cr = (scale * (plane[part].astype(np.float32) - np.float32(128)) for plane in planes)
+        out[part] = with_luma(gray[part], cb, cr)
+
+    for_each(work, range(0, gray.shape[0], step), threads=threads)
+    return out
+
+
+def with_luma(gray: NDArray[Any], cb: Floats, cr: Floats) -> NDArray[Any]:
+    """Return the colors nearest to given color differences that have a luma exactly.
+
+    Red and blue are rounded; green, which weighs 0.587, is then chosen so that the luma is at most
+    0.3 codes off, which rounding takes away. Where no green does, the color is neutral.
+
+    Args:
+        gray: uint8 or uint16, any shape: Y'.
+        cb: Cb in codes of that type, around 0, the same shape.
+        cr: Cr, likewise.
+
+    Returns:
+        R'G'B', one axis more, the dtype of ``gray``; 0.299 R' + 0.587 G' + 0.114 B', rounded, is
+        ``gray``.
+    """
+    most = np.iinfo(gray.dtype).max
+    luma = gray.astype(np.float64)
+    r = np.clip(np.rint(luma + (2 - 2 * RED) * cr), 0, most)
+    b = np.clip(np.rint(luma + (2 - 2 * BLUE) * cb), 0, most)
+    g = np.clip(np.rint((luma - RED * r - BLUE * b) / GREEN), 0, most)
+    rgb: NDArray[Any] = np.stack([r, g, b], axis=-1)
+    wrong = np.abs(rgb @ np.array((RED, GREEN, BLUE)) - luma) > 0.49
+    rgb[wrong] = luma[wrong][:, None]
+    return rgb.astype(gray.dtype)
