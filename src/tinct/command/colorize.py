@@ -31,7 +31,7 @@ def colorize(given: argparse.Namespace) -> int:
     """Color pictures."""
     from tinct import sidecar
     from tinct.colorizer import Colorizer
-    from tinct.jobs import batch, sheet
+    from tinct.jobs import batch
     from tinct.jobs.overlap import MOST, share
     from tinct.jobs.paths import Choice, plan
     from tinct.jobs.watch import Watch, ticks
@@ -74,7 +74,9 @@ def colorize(given: argparse.Namespace) -> int:
     if given.layers is not None:
         _check_layers(given, count=len(jobs))
     if given.sheet is not None:
-        sheet.check_sheet(Path(given.sheet))
+        from tinct.jobs.sheet import check_sheet
+
+        check_sheet(Path(given.sheet))
     if given.watch:
         _check_watch(given)
     keeper = None
@@ -150,11 +152,12 @@ class _Work:
     def close(self, ledger: Ledger, results: list[Result]) -> None:
         """Write the report and the contact sheet; a failure is told, for the pictures are done."""
         from tinct.jobs.report import write_reports
-        from tinct.jobs.sheet import Pair, write_sheet
 
         try:
             write_reports(ledger.journals, results)
             if self.given.sheet is not None:
+                from tinct.jobs.sheet import Pair, write_sheet
+
                 pairs = [
                     Pair(one.source, one.target, one.doubt)
                     for one in results

@@ -14,7 +14,6 @@ References:
 from __future__ import annotations
 
 import hashlib
-import io
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinct import libvips
 from tinct.photo.jpeg_markers import (
     APP0,
     APP1,
@@ -145,13 +145,8 @@ def splice(
 
 def _coded(plane: NDArray[np.uint8], progressive: bool) -> Jpeg:
     """Encode one chroma plane as a gray JPEG of its own."""
-    from PIL import Image  # noqa: PLC0415
-
-    held = io.BytesIO()
-    Image.fromarray(plane).save(
-        held, "JPEG", quality=CHROMA_QUALITY, progressive=progressive, optimize=progressive
-    )
-    return parse(held.getvalue())
+    image = libvips.image_of(plane, interpretation="b-w")
+    return parse(bytes(image.jpegsave_buffer(Q=CHROMA_QUALITY, interlace=progressive, keep="none")))
 
 
 def _free_table(jpeg: Jpeg) -> int | None:
