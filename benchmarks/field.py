@@ -67,8 +67,11 @@ def compare(path: Path, data: bytes) -> list[str]:
         return [f"size {pixels.shape[1::-1]}, not {given.shape[1::-1]}"]
     if wide and pixels.dtype == np.uint8:
         found.append("16 bits became 8")
-    if clear and pixels.shape[2] == 3 and open_photo(path).alpha is not None:
-        return found  # ink on nothing is laid on paper, as the guide says
+    if clear and pixels.shape[2] == 3:
+        with Image.open(path) as image:
+            nothing = image.convert("RGBA").getchannel("A").getextrema()[1] == 0
+        if nothing or open_photo(path).alpha is not None:
+            return found  # clear everywhere, or ink on nothing: as the guide says
     if clear != (pixels.shape[2] == 4):
         found.append("transparency lost" if clear else "transparency from nowhere")
     if not clear and pixels.shape[2] == 4 and (pixels[..., 3] == top).all():
@@ -103,8 +106,10 @@ def _read(path: Path) -> tuple[NDArray[Any], bool, bool, dict[int, Any]]:
         wide = image.mode.startswith("I")
         upright: Image.Image = ImageOps.exif_transpose(image) or image
         if wide:
-            codes = np.asarray(upright).astype(np.float64)
-            codes /= (1 << max(8, int(codes.max()).bit_length())) - 1  # 12 bits stay 12 in Pillow
+            codes = np.asarray(upright).astype(np.float64) / 65535
+            tags_of = getattr(image, "tag_v2", {})
+            if tags_of.get(258) == (12,):  # which stay 12 bits in Pillow
+                codes *= 65535 / 4095
             codes = _through_gamma(codes, image)
             return np.repeat(codes[..., None], 3, axis=2), clear, True, tags
         if upright.mode == "F":
