@@ -167,6 +167,7 @@ def test_everything_by_keyboard(page: Page, cat: Path) -> None:
     page.locator("#hints button").first.focus()
     page.keyboard.press("Delete")
     until(page, "document.querySelectorAll('#hints button').length === 0")
+    assert page.evaluate("document.getElementById('redo').disabled")
 
 
 def test_gray_stays_where_it_is_told_to(page: Page, cat: Path) -> None:
