@@ -402,6 +402,8 @@ class Colorizer(Front):
         predicted = _color_of(found)
         if mirror:
             predicted = _mean(predicted, self._mirrored(fitted, None))
+        if manifest.task == "photo" and not self.bundle.paints:
+            predicted = _without_margins(predicted, fitted)
         held = None if found.bins is None else found.bins[0]
         return Proposal(
             bundle=self.bundle,
@@ -559,6 +561,21 @@ def _color_of(found: Prediction) -> Floats:
     assert color is not None
     first: Floats = color[0]
     return first
+
+
+def _without_margins(ab: Floats, fitted: chroma.Fitted) -> Floats:
+    """Return a proposal without color on the page or mount around a picture."""
+    shape = fitted.shape
+    rows, columns = (
+        max(1, round(side * share)) for side, share in zip(ab.shape[1:], shape.cover, strict=True)
+    )
+    shown = ab[:, :rows, :columns]
+    kept = chroma.gray_margins(fitted.lightness[0, 0, : shape.height, : shape.width], shown)
+    if kept is shown:
+        return ab
+    whole = np.zeros_like(ab)
+    whole[:, :rows, :columns] = kept
+    return whole
 
 
 def _mean(one: Floats, other: Floats) -> Floats:

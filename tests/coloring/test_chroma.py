@@ -307,3 +307,23 @@ def test_spreading_sets_in_gradually() -> None:
         for share in np.linspace(0.25, 0.37, 15)
     ]
     assert max(abs(np.diff(reached))) < 0.12  # no jump
+
+
+def test_a_page_around_a_picture_stays_gray_and_a_sky_does_not() -> None:
+    rng = np.random.default_rng(0)
+    ab = np.full((2, 40, 60), 20, np.float32)
+    page = np.full((80, 120), 85, np.float32)
+    page[20:60, 30:90] = rng.uniform(10, 90, (40, 60))
+    kept = chroma.gray_margins(page, ab)
+    inside = np.zeros((40, 60), bool)
+    inside[10:30, 15:45] = True
+    assert (kept[:, inside] == 20).all()
+    assert (kept[:, ~inside] == 0).all()
+    sky = page.copy()
+    sky[:, :] += np.linspace(-4, 4, 80, dtype=np.float32)[
+        :, None
+    ]  # as skies and backdrops fall off
+    open_side = page.copy()
+    open_side[60:, 30:90] = rng.uniform(10, 90, (20, 60))  # no margin below
+    for other in (sky, open_side, np.full((80, 120), 85, np.float32)):
+        assert chroma.gray_margins(other, ab) is ab

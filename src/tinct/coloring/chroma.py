@@ -30,6 +30,11 @@ FRESH = 0.34
 FLAT = 0.03
 """Fainter pictures show nothing but noise, and are left as they are."""
 
+MARGIN_TONE = 1.2
+"""L* by which a margin's pixels may differ from its tone at a model's size."""
+LEAST_MARGIN = 0.02
+"""Narrower margins, as a share of the picture's side, are left alone."""
+
 MOST_STRETCH = 1 / 6  # of a side; more than that is padded instead
 
 
@@ -162,6 +167,35 @@ def unfaded(codes: Floats) -> Floats:
     spread_out = np.clip(0.03 + 0.94 * (codes - low) / span, 0, 1)
     mixed: Floats = (codes + share * (spread_out - codes)).astype(np.float32)
     return mixed
+
+
+def gray_margins(lightness: Floats, ab: Floats) -> Floats:
+    """Take the color out of margins: a page or a mount of one tone around a picture.
+
+    Only what is as flat as no photographed sky or backdrop, and surrounds the picture on all four
+    sides, is a margin.
+
+    Args:
+        lightness: float32 (h, w), L* of the part that shows the picture.
+        ab: float32 (2, h2, w2), a*, b* of the same part at any size.
+
+    Returns:
+        ``ab`` without color in the margins, or ``ab`` itself where there are none.
+    """
+    tone = float(np.median(lightness[[0, 0, -1, -1], [0, -1, 0, -1]]))
+    other = np.abs(lightness - tone) > MARGIN_TONE
+    rows, columns = np.flatnonzero(other.any(axis=1)), np.flatnonzero(other.any(axis=0))
+    if not rows.size:
+        return ab
+    height, width = lightness.shape
+    box = (rows[0] / height, (rows[-1] + 1) / height, columns[0] / width, (columns[-1] + 1) / width)
+    if min(box[0], 1 - box[1], box[2], 1 - box[3]) < LEAST_MARGIN:
+        return ab
+    top, bottom = round(box[0] * ab.shape[1]), round(box[1] * ab.shape[1])
+    left, right = round(box[2] * ab.shape[2]), round(box[3] * ab.shape[2])
+    kept = np.zeros_like(ab)
+    kept[:, top:bottom, left:right] = ab[:, top:bottom, left:right]
+    return kept
 
 
 def compose(
