@@ -18,6 +18,7 @@ import sys
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,10 @@ def compare(path: Path, data: bytes) -> list[str]:
 
 def _read(path: Path) -> tuple[NDArray[Any], bool, bool, dict[int, Any]]:
     """Read a picture with Pillow: sRGB 0..1 upright, whether it has alpha or 16 bits, its EXIF."""
-    try:
+    with suppress(ImportError):  # without it HEIC is not checked
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    except ImportError:
-        pass
     with Image.open(path) as image:
         image.load()
         tags = {tag: image.getexif().get(tag) for tag in (271, 272, 306, 315, 33432)}

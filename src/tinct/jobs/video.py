@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -271,11 +272,9 @@ def _parts(plan: _Plan) -> Iterator[Part]:
 def _start(plan: _Plan) -> None:
     """Make the folder of the segments; those of another job are removed."""
     key, path = plan.key(), plan.folder / "key.json"
-    try:
+    with suppress(OSError, ValueError):  # none there, or cut short: the folder is made anew
         if json.loads(path.read_text("utf-8")) == key:
             return
-    except (OSError, ValueError):
-        pass
     shutil.rmtree(plan.folder, ignore_errors=True)
     plan.folder.mkdir(parents=True)
     with replacing(path, overwrite=True) as temporary:
