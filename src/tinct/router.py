@@ -11,8 +11,9 @@ from typing import Any, Unpack
 from numpy.typing import NDArray
 
 from tinct.bundle import find_for_task
-from tinct.colorizer import Colorizer, Front
+from tinct.colorizer import Colorizer
 from tinct.drawing.classify import tell_kind
+from tinct.front import Front
 from tinct.photo import PictureWarning
 from tinct.settings import AUTO, Wanted
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinct.colorizer import Front
 from tinct.errors import PictureError, SaveError, UsageError
+from tinct.front import Front
 from tinct.jobs import batch
 from tinct.jobs.paths import Job, plan
 from tinct.settings import Settings

@@ -20,7 +20,7 @@ from tinct.errors import PartialError, SaveError, UsageError
 from tinct.settings import AUTO
 
 if TYPE_CHECKING:
-    from tinct.colorizer import Front
+    from tinct.front import Front
     from tinct.jobs.batch import Outputs, Result
     from tinct.jobs.ledger import Ledger
     from tinct.jobs.paths import Job

@@ -27,7 +27,7 @@ from tinct.settings import Settings
 if TYPE_CHECKING:
     from tinct.bundle import Bundle
     from tinct.colored import Colored, ColoredJpeg
-    from tinct.colorizer import Front
+    from tinct.front import Front
     from tinct.jobs.journal import Line
     from tinct.jobs.ledger import Entry, Ledger
 

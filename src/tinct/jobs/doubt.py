@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from tinct.colorizer import Front
+    from tinct.front import Front
     from tinct.proposal import Proposal
 
 APART = 20.0  # Lab units between a proposal and that for the mirrored picture: as unsure as can be

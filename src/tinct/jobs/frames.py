@@ -8,8 +8,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct.colorizer import Colorizer, Front
+from tinct.colorizer import Colorizer
 from tinct.errors import PictureError
+from tinct.front import Front
 from tinct.jobs.overlap import Hearing, in_order
 from tinct.settings import Settings
 

@@ -27,9 +27,10 @@ from tinct.bundle import list_bundles
 from tinct.color import gray_to_lightness
 from tinct.colored import Colored, ColoredJpeg
 from tinct.coloring import suggest
-from tinct.colorizer import Colorizer, Front
+from tinct.colorizer import Colorizer
 from tinct.drawing.transparency import visible
 from tinct.errors import PictureError, UsageError
+from tinct.front import Front
 from tinct.hints import Hint, Point
 from tinct.hints.files import as_json, from_json
 from tinct.photo import Photo

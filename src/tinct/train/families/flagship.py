@@ -277,6 +277,11 @@ class FlagshipNet(nn.Module):
         return {self.predicts: found, "bins": bins}
 
 
+def mean_chroma(ab: Tensor) -> Tensor:
+    """Return the mean chroma of each picture, (N,), of ab maps (N, 2, H, W) in Lab units."""
+    return (ab.square().sum(dim=1) + 1e-2).sqrt().mean(dim=(1, 2))  # a slope at gray, too
+
+
 def _quarter(*maps: Tensor) -> tuple[Tensor, ...]:
     """Return every second row and column of maps, beginning at random, to save time."""
     row, column = torch.randint(2, (2,)).tolist()
@@ -336,8 +341,10 @@ class FlagshipTask(Task):
     ) -> dict[str, Tensor]:
         """Return the weighted terms ``ab`` and ``bins``.
 
-        Where the stage asks for them, ``joined`` and ``perceptual`` as well: the distance of the
-        two heads' join, and that of the picture as a trained network sees it.
+        Where the stage asks for them, ``joined``, ``chroma`` and ``perceptual`` as well: the
+        distance of the two heads' join; how far its mean chroma is from the truth's, picture by
+        picture, so that colors are chosen and not averaged away; and the distance of the picture as
+        a trained network sees it.
         """
         s = self.settings
         regressed, bins = self.net.heads(batch.input_lightness, batch.hint)
@@ -359,6 +366,8 @@ class FlagshipTask(Task):
             # Distance, not its square: a choice costs no more than a compromise.
             distance = (joined - truth).square().sum(dim=1).add(1.0).sqrt() / 20
             terms["joined"] = factor * distance.mean()
+        if factor := self.term("chroma", stage):
+            terms["chroma"] = factor * (mean_chroma(joined) - mean_chroma(truth)).abs().mean() / 20
         if factor := self.term("perceptual", stage):
             # Color has half the size: so has the picture that is looked at.
             lightness = F.avg_pool2d(batch.lightness, 2)[:: s.perceptual_every]
