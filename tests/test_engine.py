@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -130,14 +131,18 @@ def test_wrong_outputs_are_errors(tmp_path: Path, broken: str, match: str) -> No
 
 def test_a_graph_that_is_none(tiny: Bundle, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not a graph")
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="SHA-256 is not the manifest's"):
         Engine(Bundle(tmp_path, tiny.manifest, ""))
+    manifest = dataclasses.replace(tiny.manifest, sha256=hashlib.sha256(b"not a graph").hexdigest())
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        Engine(Bundle(tmp_path, manifest, ""))
 
 
 def test_a_graph_that_is_not_the_manifests(tmp_path: Path, tiny: Bundle, tiny_lab: Bundle) -> None:
     (tmp_path / "model.onnx").write_bytes(tiny.model_path.read_bytes())
+    manifest = dataclasses.replace(tiny_lab.manifest, sha256=tiny.manifest.sha256)
     with pytest.raises(ModelError, match=r"gives \['ab'\].*to lab"):
-        Engine(Bundle(tmp_path, tiny_lab.manifest, ""))
+        Engine(Bundle(tmp_path, manifest, ""))
 
 
 @pytest.mark.parametrize(
@@ -149,14 +154,39 @@ def test_a_graph_that_is_not_the_manifests(tmp_path: Path, tiny: Bundle, tiny_la
         (RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT"), ModelError),
     ],
 )
-def test_failures_are_told_with_a_remedy(tiny: Bundle, error: Exception, kind: Any) -> None:
+def test_failures_are_told_with_a_remedy(
+    tiny: Bundle, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: Any
+) -> None:
+    import onnxruntime
+
     def fail(*_: Any) -> None:
         raise error
 
+    session = SimpleNamespace(
+        run=fail,
+        get_providers=lambda: ["CPUExecutionProvider"],
+        get_inputs=lambda: [SimpleNamespace(name="luma"), SimpleNamespace(name="hint")],
+        get_outputs=lambda: [SimpleNamespace(name="ab")],
+    )
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: session)
     model = Engine(tiny)
-    model._session = SimpleNamespace(run=fail)
     with pytest.raises(kind, match=r"--quality|\(.*\)"):
         model.run(inputs(1, 8, 8)[0])
+
+
+def test_loaded_ahead_it_is_the_same_and_fails_when_it_runs(tiny: Bundle, tmp_path: Path) -> None:
+    lightness, hint = inputs(1, 16, 16)
+    expected = Engine(tiny, threads=1).run(lightness, hint).ab
+    engine.load_ahead(tiny, threads=1)
+    np.testing.assert_array_equal(Engine(tiny, threads=1).run(lightness, hint).ab, expected)
+    (tmp_path / "model.onnx").write_bytes(b"not a graph")
+    damaged = Bundle(tmp_path, tiny.manifest, "")
+    engine.load_ahead(damaged)
+    model = Engine(damaged)
+    with pytest.raises(ModelError, match="damaged"):
+        model.run(lightness)
+    with pytest.raises(ModelError, match="damaged"):
+        Engine(damaged)
 
 
 def test_importing_tinct_imports_nothing_heavy() -> None:

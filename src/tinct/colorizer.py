@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct.bundle import find_bundle, verify
+from tinct.bundle import find_bundle
 from tinct.coloring import chroma, luma_chroma, painting, palette, propagation, suggest
 from tinct.coloring.palette import Palette
 from tinct.drawing import flats
@@ -47,7 +47,6 @@ class Colorizer(Front):
         self, model: str | Path = "photo", *, device: str = "auto", threads: int | None = None
     ) -> None:
         self.bundle = find_bundle(model)
-        verify(self.bundle)
         self.engine = Engine(self.bundle, device=device, threads=threads)
         self.threads = threads
 

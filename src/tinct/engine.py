@@ -5,13 +5,15 @@ ONNX Runtime is imported when the first engine is made, not before.
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct.bundle import Bundle
+from tinct.bundle import Bundle, verify
 from tinct.errors import DeviceError, ModelError, UsageError
 from tinct.resample import cores
 
@@ -84,6 +86,75 @@ def choose_providers(device: str) -> list[str]:
     return list(dict.fromkeys([*found, *DEVICES["cpu"]]))
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """A session of ONNX Runtime, and the names of what it takes and gives."""
+
+    session: Any
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+
+
+_ahead: dict[tuple[Path, str, int | None], Future[_Loaded]] = {}
+
+
+def load_ahead(bundle: Bundle, *, device: str = "auto", threads: int | None = None) -> None:
+    """Begin to load a model on another thread, while tinct is still being imported.
+
+    The next :class:`Engine` made of the same arguments waits for it when it first runs, and raises
+    then what it would have raised when it was made. Most of loading needs no Python.
+    """
+    pool = ThreadPoolExecutor(1)
+    _ahead[bundle.model_path, device, threads] = pool.submit(_load, bundle, device, threads)
+    pool.shutdown(wait=False)
+
+
+def _load(bundle: Bundle, device: str, threads: int | None) -> _Loaded:
+    """Load a model; raises what :class:`Engine` does."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"{threads} threads cannot compute anything; give 1 or more.")
+    wanted = choose_providers(device)
+    verify(bundle)
+    import onnxruntime  # noqa: PLC0415
+
+    onnxruntime.set_default_logger_severity(QUIET)
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = QUIET
+    options.intra_op_num_threads = threads or cores()
+    # Patterns are remembered for every new size and cost memory (about 20 MB over six sizes);
+    # the arena costs none at the peak and saves a tenth of the time.
+    options.enable_mem_pattern = False
+    # Threads that spin between operators would slow whatever else runs on the machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(str(bundle.model_path), options, providers=wanted)
+    except Exception as error:  # the runtime's errors share no base class
+        raise ModelError(
+            f"The model in {str(bundle.path)!r} cannot be loaded ({_first_line(error)}); "
+            "install or export it again."
+        ) from error
+    used = session.get_providers()
+    if device not in ("auto", "cpu") and wanted[0] not in used:
+        raise DeviceError(
+            f"The device {device!r} cannot be started here (its driver or libraries are "
+            f"missing); in use would be {used[0]}. Choose --device auto."
+        )
+    manifest = bundle.manifest
+    outputs = frozenset(output.name for output in session.get_outputs())
+    inputs = frozenset(value.name for value in session.get_inputs())
+    allowed = [{"luma", "hint"}]
+    if not manifest.takes_hints:
+        allowed.append({"luma"})
+    if inputs not in allowed or manifest.predicts not in outputs:
+        needed = "luma and hint" if manifest.takes_hints else "luma"
+        raise ModelError(
+            f"The model in {str(bundle.path)!r} takes {sorted(inputs)} and gives "
+            f"{sorted(outputs)}; tinct needs {needed} to {manifest.predicts}."
+        )
+    return _Loaded(session, inputs, outputs)
+
+
 class Engine:
     """A loaded model; safe to use from several threads.
 
@@ -99,53 +170,17 @@ class Engine:
     """
 
     def __init__(self, bundle: Bundle, *, device: str = "auto", threads: int | None = None) -> None:
-        if threads is not None and threads < 1:
-            raise UsageError(f"{threads} threads cannot compute anything; give 1 or more.")
-        wanted = choose_providers(device)
-        import onnxruntime  # noqa: PLC0415
-
-        onnxruntime.set_default_logger_severity(QUIET)
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = QUIET
-        options.intra_op_num_threads = threads or cores()
-        # Patterns are remembered for every new size and cost memory (about 20 MB over six sizes);
-        # the arena costs none at the peak and saves a tenth of the time.
-        options.enable_mem_pattern = False
-        # Threads that spin between operators would slow whatever else runs on the machine.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(bundle.model_path), options, providers=wanted
-            )
-        except Exception as error:  # the runtime's errors share no base class
-            raise ModelError(
-                f"The model in {str(bundle.path)!r} cannot be loaded ({_first_line(error)}); "
-                "install or export it again."
-            ) from error
-        used = self._session.get_providers()
-        if device not in ("auto", "cpu") and wanted[0] not in used:
-            raise DeviceError(
-                f"The device {device!r} cannot be started here (its driver or libraries are "
-                f"missing); in use would be {used[0]}. Choose --device auto."
-            )
         self.manifest = bundle.manifest
-        self._outputs = {output.name for output in self._session.get_outputs()}
-        self._inputs = {value.name for value in self._session.get_inputs()}
-        wanted_inputs = [{"luma", "hint"}]
-        if not self.manifest.takes_hints:
-            wanted_inputs.append({"luma"})
-        if self._inputs not in wanted_inputs or self.manifest.predicts not in self._outputs:
-            needed = "luma and hint" if self.manifest.takes_hints else "luma"
-            raise ModelError(
-                f"The model in {str(bundle.path)!r} takes {sorted(self._inputs)} and gives "
-                f"{sorted(self._outputs)}; tinct needs {needed} to {self.manifest.predicts}."
-            )
+        loading = _ahead.pop((bundle.model_path, device, threads), None)
+        if loading is None:
+            loading = Future()
+            loading.set_result(_load(bundle, device, threads))
+        self._loading = loading
 
     @property
     def providers(self) -> list[str]:
         """The execution providers in use, best first."""
-        return list(self._session.get_providers())
+        return list(self._loading.result().session.get_providers())
 
     def run(
         self, lightness: Floats, hint: Floats | None = None, *, bins: bool = False
@@ -169,15 +204,16 @@ class Engine:
         multiple = self.manifest.multiple_of
         assert height % multiple == 0, (height, multiple)
         assert width % multiple == 0, (width, multiple)
+        loaded = self._loading.result()
         given = {"luma": lightness}
-        if "hint" in self._inputs:
+        if "hint" in loaded.inputs:
             none = (count, 4, height, width)
             given["hint"] = np.zeros(none, np.float32) if hint is None else hint
         names = [self.manifest.predicts]
-        if bins and "bins" in self._outputs:
+        if bins and "bins" in loaded.outputs:
             names.append("bins")
         try:
-            values = self._session.run(names, given)
+            values = loaded.session.run(names, given)
         except Exception as error:  # the runtime's errors share no base class
             raise _explain(error) from error
         found = dict(zip(names, values, strict=True))

@@ -352,7 +352,7 @@ def test_failures_of_the_system_are_one_sentence(
     def fail(_: object) -> int:
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "doctor", fail)
+    monkeypatch.setattr("tinct.command.commands.doctor", fail)
     assert cli.main(["doctor"]) == code
     err = capsys.readouterr().err
     assert text in err

@@ -72,6 +72,25 @@ def test_large_and_16_bit_drawings() -> None:
     np.testing.assert_array_equal(deep, flats.find_regions(boxes()))
 
 
+@pytest.mark.parametrize("radius", [0, 1, 2, 5, 40])
+def test_balls_are_those_of_scipy(radius: int) -> None:
+    rng = np.random.default_rng(radius)
+    for height, width in ((1, 9), (40, 3), (57, 83)):
+        free = rng.random((height, width)) > 0.02
+        free[0, 0] = False
+        far = ndimage.distance_transform_edt(free)
+        np.testing.assert_array_equal(flats._eroded(free, radius), far > radius)
+        labels = np.where(free, 0, rng.integers(1, 9, free.shape)).astype(np.int32)
+        grown = flats._grown(labels, radius)
+        np.testing.assert_array_equal(grown > 0, far <= radius)
+        ours = np.argwhere(grown > 0)
+        for row, column in ours[:: max(1, len(ours) // 60)]:
+            places = np.argwhere(labels > 0)
+            away = ((places - (row, column)) ** 2).sum(axis=1)
+            nearest = labels[tuple(places[away == away.min()].T)]
+            assert grown[row, column] in nearest
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_medians_against_numpy(dtype: type) -> None:
     rng = np.random.default_rng(3)

@@ -54,7 +54,12 @@ def test_only_one_player_gathers_gradients() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "wanted"), [("fpu avx2 amx_tile amx_bf16", "bf16-mixed"), ("fpu avx2", "32-true")]
+    ("flags", "wanted"),
+    [
+        ("fpu avx2 amx_tile amx_bf16", "bf16-mixed"),
+        ("fpu avx2 avx512f avx512_bf16", "bf16-mixed"),
+        ("fpu avx2 avx512f", "32-true"),
+    ],
 )
 def test_precision_follows_the_processor(
     flags: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -182,7 +182,8 @@ def gray_margins(lightness: Floats, ab: Floats) -> Floats:
     Returns:
         ``ab`` without color in the margins, or ``ab`` itself where there are none.
     """
-    tone = float(np.median(lightness[[0, 0, -1, -1], [0, -1, 0, -1]]))
+    # np.median would import numpy.ma, which takes as long as the rest of this.
+    tone = float(np.quantile(lightness[[0, 0, -1, -1], [0, -1, 0, -1]], 0.5))
     other = np.abs(lightness - tone) > MARGIN_TONE
     rows, columns = np.flatnonzero(other.any(axis=1)), np.flatnonzero(other.any(axis=0))
     if not rows.size:

@@ -6,39 +6,36 @@ needs it.
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from tinct import __version__
-from tinct.command import commands, options, parsing, terminal
-from tinct.command.colorize import colorize
-from tinct.command.restore import restore, verify
-from tinct.command.studio import serve, studio
-from tinct.command.suggest import suggest
+from tinct.command import options, parsing, terminal
 from tinct.command.terminal import ended
 from tinct.errors import DeviceError, SaveError, TinctError, UsageError
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "colorize": colorize,
-    "suggest": suggest,
-    "restore": restore,
-    "verify": verify,
-    "studio": studio,
-    "serve": serve,
-    "models": commands.models,
-    "doctor": commands.doctor,
-    "evaluate": commands.evaluate,
-    "jobs": commands.jobs,
-    "cluster": commands.cluster,
-    "train": commands.train,
-    "export": commands.export,
-    "report": commands.report,
+COMMANDS = {
+    "colorize": "colorize:colorize",
+    "suggest": "suggest:suggest",
+    "restore": "restore:restore",
+    "verify": "restore:verify",
+    "studio": "studio:studio",
+    "serve": "studio:serve",
+    "models": "commands:models",
+    "doctor": "commands:doctor",
+    "evaluate": "commands:evaluate",
+    "jobs": "commands:jobs",
+    "cluster": "commands:cluster",
+    "train": "commands:train",
+    "export": "commands:export",
+    "report": "commands:report",
 }
+"""Where in this package each command is; imported when it is given."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -116,7 +113,9 @@ def _run(words: list[str]) -> int:
         given = options.PARSERS[command]().parse_intermixed_args(words)
     except SystemExit as leaving:  # argparse leaves this way after --help
         return int(leaving.code or 0)
-    return COMMANDS[command](given)
+    module, name = COMMANDS[command].split(":")
+    carry_out = getattr(import_module(f"tinct.command.{module}"), name)
+    return int(carry_out(given))
 
 
 def _check_command(word: str) -> None:

@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from tinct import __version__
 from tinct.command import film, terminal
 from tinct.command.terminal import ended
-from tinct.errors import PartialError, SaveError, UsageError
+from tinct.errors import PartialError, SaveError, TinctError, UsageError
 from tinct.settings import AUTO
 
 if TYPE_CHECKING:
@@ -29,15 +30,16 @@ if TYPE_CHECKING:
 
 def colorize(given: argparse.Namespace) -> int:
     """Color pictures."""
+    about_film = film.is_meant(given)
+    if not about_film:
+        _load_ahead(given)
     from tinct import sidecar
     from tinct.colorizer import Colorizer
     from tinct.jobs import batch
     from tinct.jobs.overlap import MOST, share
     from tinct.jobs.paths import Choice, plan
-    from tinct.jobs.watch import Watch, ticks
     from tinct.router import open_model
 
-    about_film = film.is_meant(given)
     recipe = _recipe(given, hints=() if about_film else given.hint)
     assert recipe.model is not None
     if given.raw is not None:
@@ -91,18 +93,27 @@ def colorize(given: argparse.Namespace) -> int:
         terminal.complain(f"tinct: {given.recipe}: {mismatch}")
     work = _Work(given, recipe, outputs, colorizer, keeper, workers)
     if given.watch:
-        folders = [path for path in map(Path, given.pictures) if path.is_dir()]
-        watch = Watch(
-            folders, planned, work.color, lambda text: terminal.complain(f"tinct: {text}")
-        )
-        terminal.say("watching; Ctrl-C ends it")
-        for changed in ticks(folders, recursive=given.recursive):
-            watch.look(told=changed)
+        _watch(given, planned, work)
     results = work.color(jobs)
     failed = [result.error for result in results if result.error]
     if len(results) > 1 and failed:
         raise PartialError(f"{len(failed)} of {len(results)} pictures failed, see above")
     return failed[0].exit_code if failed else 0
+
+
+def _load_ahead(given: argparse.Namespace) -> None:
+    """Begin to load the model of a single picture, while the rest of tinct is imported."""
+    names = given.pictures
+    if len(names) != 1 or given.recipe or given.watch:
+        return
+    from tinct.bundle import find_bundle
+    from tinct.engine import load_ahead
+
+    with suppress(TinctError, OSError, ValueError):  # whoever needs the model or file will tell
+        if not Path(names[0]).is_file():
+            return
+        bundle = find_bundle("photo" if given.model in (None, AUTO) else given.model)
+        load_ahead(bundle, device=given.device, threads=given.threads)
 
 
 @dataclass(frozen=True)
@@ -119,15 +130,11 @@ class _Work:
     def color(self, jobs: Sequence[Job]) -> list[Result]:
         """Color pictures and tell what becomes of them."""
         from tinct.jobs import batch
-        from tinct.jobs.ledger import Ledger
 
         began = time.perf_counter()
         results: list[Result] = []
-        settings, model = self.recipe.settings, self.colorizer.sha256
-        with (
-            Ledger(jobs, settings=settings, outputs=self.outputs, model=model) as ledger,
-            terminal.progress("coloring", total=len(jobs)) as steps,
-        ):
+        settings = self.recipe.settings
+        with self.ledger(jobs) as ledger, terminal.progress("coloring", total=len(jobs)) as steps:
             try:
                 for result in batch.color_all(
                     jobs,
@@ -149,12 +156,22 @@ class _Work:
             terminal.say(_summary(results, seconds=time.perf_counter() - began))
         return results
 
-    def close(self, ledger: Ledger, results: list[Result]) -> None:
-        """Write the report and the contact sheet; a failure is told, for the pictures are done."""
-        from tinct.jobs.report import write_reports
+    def ledger(self, jobs: Sequence[Job]) -> AbstractContextManager[Ledger | None]:
+        """Return the journals of the folders that results go to; None where there are none."""
+        if all(job.root is None for job in jobs):
+            return nullcontext()
+        from tinct.jobs.ledger import Ledger
 
+        model = self.colorizer.sha256
+        return Ledger(jobs, settings=self.recipe.settings, outputs=self.outputs, model=model)
+
+    def close(self, ledger: Ledger | None, results: list[Result]) -> None:
+        """Write the report and the contact sheet; a failure is told, for the pictures are done."""
         try:
-            write_reports(ledger.journals, results)
+            if ledger is not None:
+                from tinct.jobs.report import write_reports
+
+                write_reports(ledger.journals, results)
             if self.given.sheet is not None:
                 from tinct.jobs.sheet import Pair, write_sheet
 
@@ -166,6 +183,17 @@ class _Work:
                 write_sheet(Path(self.given.sheet), pairs)
         except SaveError as error:
             terminal.complain(f"tinct: {ended(error)}")
+
+
+def _watch(given: argparse.Namespace, planned: Callable[[], list[Job]], work: _Work) -> None:
+    """Color what comes into folders until someone ends it."""
+    from tinct.jobs.watch import Watch, ticks
+
+    folders = [path for path in map(Path, given.pictures) if path.is_dir()]
+    watch = Watch(folders, planned, work.color, lambda text: terminal.complain(f"tinct: {text}"))
+    terminal.say("watching; Ctrl-C ends it")
+    for changed in ticks(folders, recursive=given.recursive):
+        watch.look(told=changed)
 
 
 def _check_watch(given: argparse.Namespace) -> None:

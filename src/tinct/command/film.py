@@ -27,7 +27,7 @@ def is_meant(given: argparse.Namespace) -> bool:
     Raises:
         UsageError: about a film and other things, or about none with options for films.
     """
-    from tinct.jobs.film import is_film
+    from tinct.jobs.film_formats import is_film
 
     films = [name for name in given.pictures if name != "-" and is_film(Path(name))]
     if not films:
@@ -88,7 +88,7 @@ def color(given: argparse.Namespace, recipe: ColorRecipe) -> int:
 
 def _target(source: Path, output: str | None) -> Path:
     """Return the name of the colored film."""
-    from tinct.jobs.film import FORMATS
+    from tinct.jobs.film_formats import FORMATS
     from tinct.jobs.paths import MARK, PIPE
 
     if output == PIPE:

@@ -29,6 +29,8 @@ WORK_PIXELS = 2_000_000  # larger drawings are segmented smaller
 GAP = 1 / 50  # of the short side: gaps in lines up to this wide are closed
 SPECK = 1 / 20_000  # of the picture; smaller regions join their neighbors
 ENOUGH = 0.1  # share of a region that is away from lines and tells its color
+THIN = (8, 50)  # pixels; what is farther from all regions is found in a slower way
+FAR = 180  # pixels; balls are smaller, so that the sum of two squares fits 16 bits
 SOLID = 0.6  # share of the lightest paper; what is darker even when closed is ink, not paper
 
 
@@ -86,7 +88,8 @@ def find_regions(gray: NDArray[Any], *, gap: float = GAP) -> Labels:
     # The darkest pixel of a block stands for it, so that thin lines stay closed.
     small = np.minimum.reduceat(gray, range(0, height, factor), axis=0)
     small = np.minimum.reduceat(small, range(0, width, factor), axis=1)
-    labels = _segment(lines_of(small), radius=max(1, round(min(small.shape) * gap / 2)))
+    radius = min(max(1, round(min(small.shape) * gap / 2)), FAR - 1)
+    labels = _segment(lines_of(small), radius=radius)
     return labels.repeat(factor, axis=0)[:height].repeat(factor, axis=1)[:, :width]
 
 
@@ -101,8 +104,8 @@ def _segment(lines: Mask, *, radius: int) -> Labels:
         parts, found = _parts(centers)
         if found:
             # Balls around the centers stay inside what is free, so none crosses a line.
-            owner, far = _nearest(np.where(centers, parts + count, 0))
-            reached = free & (far <= radius)
+            owner = _grown(np.where(centers, parts + count, 0), radius)
+            reached = free & (owner > 0)
             labels[reached] = owner[reached]
             count += found
         if radius == largest:
@@ -134,11 +137,52 @@ def _eroded(free: Mask, radius: int) -> Mask:
     """Return the centers of balls that fit into what is free; beyond the border all is free."""
     if radius == 0:
         return free
-    if free.all():
-        return free
-    _, far = _nearest((~free).astype(np.int32))
-    centers: Mask = far > radius
+    best = _across(_along(~free), radius)
+    centers: Mask = best > radius**2
     return centers
+
+
+def _grown(labels: Labels, radius: int) -> Labels:
+    """Return for each pixel the label of the nearest one that has any, up to a radius; else 0."""
+    if radius == 0:
+        return labels
+    names = labels.copy()
+    best = _across(_along(labels > 0, names), radius, names)
+    names[best > radius**2] = 0
+    return names
+
+
+def _along(here: Mask, names: Labels | None = None) -> NDArray[np.uint16]:
+    """Return how far above or below each pixel the nearest of a mask is, FAR at most.
+
+    Where labels are given, they are carried along, in place. This is the first half of Euclidean
+    distances, :func:`_across` the second.
+    """
+    far = np.where(here, 0, FAR).astype(np.uint16)
+    for rows in (range(1, len(far)), range(len(far) - 2, -1, -1)):
+        step = rows.step
+        for row in rows:
+            near = far[row - step] + np.uint16(1)
+            if names is not None:
+                np.copyto(names[row], names[row - step], where=near < far[row])
+            np.minimum(far[row], near, out=far[row])
+    return far
+
+
+def _across(
+    far: NDArray[np.uint16], radius: int, names: Labels | None = None
+) -> NDArray[np.uint16]:
+    """Return squared distances, exact up to a radius; labels are carried along, in place."""
+    squares = far * far
+    best = squares.copy()
+    given = None if names is None else names.copy()
+    for step in range(1, min(radius, far.shape[1] - 1) + 1):
+        for to, come in ((np.s_[:, step:], np.s_[:, :-step]), (np.s_[:, :-step], np.s_[:, step:])):
+            near = squares[come] + np.uint16(step**2)
+            if names is not None and given is not None:
+                np.copyto(names[to], given[come], where=near < best[to])
+            np.minimum(best[to], near, out=best[to])
+    return best
 
 
 def _parts(mask: Mask) -> tuple[Labels, int]:
@@ -153,13 +197,16 @@ def _parts(mask: Mask) -> tuple[Labels, int]:
     return out, len(names)
 
 
-def _nearest(labels: Labels) -> tuple[Labels, NDArray[np.float32]]:
-    """Return for each pixel the label of the nearest one that has any, and how far that is."""
+def _nearest(labels: Labels) -> Labels:
+    """Return for each pixel the label of the nearest one that has any."""
+    for radius in THIN:
+        owner = _grown(labels, radius)
+        if owner.all():
+            return owner
     # libvips moves labels about as floats, which hold whole numbers up to 2^24.
     image = libvips.image_of(labels.astype(np.float32), interpretation="b-w")
-    filled, more = image.fill_nearest(distance=True)
-    far = np.asarray(more["distance"]).reshape(labels.shape)
-    return np.rint(np.asarray(filled)).astype(np.int32).reshape(labels.shape), far
+    filled = np.asarray(image.fill_nearest()).reshape(labels.shape)
+    return np.rint(filled).astype(np.int32)
 
 
 def _tidied(labels: Labels, keep: Mask) -> Labels:
@@ -167,7 +214,7 @@ def _tidied(labels: Labels, keep: Mask) -> Labels:
     keep[0] = False
     if not keep.any():
         return np.zeros_like(labels)
-    owner, _ = _nearest(np.where(keep[labels], labels, 0))
+    owner = _nearest(np.where(keep[labels], labels, 0))
     number = np.zeros(len(keep), np.int32)
     number[keep] = np.arange(keep.sum())
     return number[owner]

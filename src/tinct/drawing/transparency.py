@@ -57,7 +57,7 @@ def visible(picture: Photo) -> NDArray[Any]:
         or not (seen := picture.alpha > np.iinfo(picture.alpha.dtype).max // 2).any()
     ):
         return picture.gray
-    middle = np.median(picture.gray[seen]).astype(picture.gray.dtype)
+    middle = np.quantile(picture.gray[seen], 0.5).astype(picture.gray.dtype)
     return np.where(seen, picture.gray, middle)
 
 

@@ -18,19 +18,6 @@ from numpy.typing import NDArray
 
 from tinct.errors import MissingExtraError, PictureError, SaveError, UsageError
 
-FORMATS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".avi": "avi",
-}
-"""Endings of films that are written, and what libav calls their containers."""
-
-SUFFIXES = (*FORMATS, ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp")
-"""Endings of films that are read."""
-
 CRF = {"libx264": 18, "libx265": 20, "libsvtav1": 28, "libvpx-vp9": 28}
 HD = 720  # rows from which films without a note are BT.709, as broadcasters have it
 BT709, BT601, UNSAID = 1, 6, 2  # as H.273 numbers them
@@ -97,11 +84,6 @@ class Part:
     def write(self, target: Path, *, times: Sequence[tuple[int, int]], cuts: list[int]) -> None:
         """Write what is kept beside the segment: NUT does not hold when packets are decoded."""
         target.write_text(json.dumps({"times": times, "cuts": cuts}), "ascii")
-
-
-def is_film(path: Path) -> bool:
-    """Tell by its ending whether a file is a film."""
-    return path.suffix.lower() in SUFFIXES
 
 
 def pyav() -> Any:

@@ -28,7 +28,8 @@ from tinct.errors import PictureError, SaveError, UsageError
 from tinct.hints import Hint
 from tinct.hints.files import as_json
 from tinct.jobs import film as films
-from tinct.jobs.film import FORMATS, Encoding, Part, gray_of
+from tinct.jobs.film import Encoding, Part, gray_of
+from tinct.jobs.film_formats import FORMATS
 from tinct.jobs.journal import hash_file, hash_settings
 from tinct.jobs.overlap import in_order
 from tinct.jobs.steady import CONTEXT, Floats, Small, is_cut, opencv, steady

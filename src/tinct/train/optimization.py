@@ -16,20 +16,21 @@ from tinct.train.recipe import Recipe, Stage
 from tinct.train.task import Task
 
 CPU_FACTS = Path("/proc/cpuinfo")  # on Linux
+BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
 def choose_precision(wanted: str) -> str:
     """Return the precision to train in; ``auto`` asks the machine.
 
-    On processors with AMX (``amx_bf16`` in ``/proc/cpuinfo``) bfloat16 trains faster, on others it
-    is many times slower than float32.
+    On processors that multiply bfloat16 (AMX or AVX-512: ``amx_bf16``, ``avx512_bf16`` in
+    ``/proc/cpuinfo``) it trains faster, on others it is many times slower than float32.
     """
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    fast = CPU_FACTS.is_file() and "amx_bf16" in CPU_FACTS.read_text()
-    return "bf16-mixed" if fast else "32-true"
+    facts = CPU_FACTS.read_text() if CPU_FACTS.is_file() else ""
+    return "bf16-mixed" if any(flag in facts for flag in BFLOAT16_FLAGS) else "32-true"
 
 
 class EMA:
