@@ -178,69 +178,62 @@ def test_accumulation_equals_one_large_batch(pictures: Path, tmp_path: Path) -> 
 
 
 TWO_PROCESSES = """
-import json, sys
+import dataclasses, json, sys
 from pathlib import Path
 import torch
-from tinct.train import recipes
-from tinct.train.trainer import Trainer
+from tinct.train import recipes, trainer
 
+pictures, out = Path(sys.argv[1]), Path(sys.argv[2])
 torch.set_num_threads(1)
 recipe = recipes.get("flagship-photo", {"stages.0.steps": "3"}, size="nano")
 first, second = recipe.stages[0], recipe.stages[0]
-import dataclasses
 first = dataclasses.replace(first, freeze=("encoder.early",))
 recipe = dataclasses.replace(recipe, stages=(first, second), validate_every=100)
-trainer = Trainer(recipe, data=[sys.argv[1]], out=Path(sys.argv[2]), resume=False)
-before = trainer.task.net.encoder.conv_stem.weight.detach().clone()
-trainer.fit()
-weights = [float(p.detach().double().sum()) for p in trainer.task.net.parameters()]
-moved = bool((trainer.task.net.encoder.conv_stem.weight != before).any())
-out = Path(sys.argv[2]) / f"rank{trainer.fabric.global_rank}.json"
-out.write_text(json.dumps({"world": trainer.fabric.world_size, "weights": weights, "moved": moved}))
+two = trainer.Trainer(recipe, data=[pictures], out=out / "weights", resume=False)
+before = two.task.net.encoder.conv_stem.weight.detach().clone()
+two.fit()
+weights = [float(p.detach().double().sum()) for p in two.task.net.parameters()]
+moved = bool((two.task.net.encoder.conv_stem.weight != before).any())
+told = {"world": two.fabric.world_size, "weights": weights, "moved": moved}
+(out / f"rank{two.fabric.global_rank}.json").write_text(json.dumps(told))
+
+trainer.LOG_EVERY = 1
+recipe = recipes.get("autoencoder", {"stages.0.steps": "12"}, size="nano")
+trainer.train(recipe, [pictures], out / "curve")
 """
 
 
-def test_two_processes_keep_the_same_weights(pictures: Path, tmp_path: Path) -> None:
-    """Also those of layers that only a later stage lets move."""
-    script = tmp_path / "two.py"
+@pytest.fixture(scope="module")
+def by_two(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what two processes left."""
+    folder = tmp_path_factory.mktemp("two")
+    script = folder / "two.py"
     script.write_text(TWO_PROCESSES)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", str(script), str(pictures), str(tmp_path / "run")]
+    command += ["--nproc-per-node", "2", str(script), str(pictures), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    one, two = (json.loads((tmp_path / "run" / f"rank{r}.json").read_text()) for r in (0, 1))
+    return folder
+
+
+def test_two_processes_keep_the_same_weights(by_two: Path) -> None:
+    """Also those of layers that only a later stage lets move."""
+    one, two = (json.loads((by_two / f"rank{rank}.json").read_text()) for rank in (0, 1))
     assert one["world"] == two["world"] == 2
     assert one["moved"]
     assert one["weights"] == pytest.approx(two["weights"], abs=1e-9)
 
 
-ONE_LIKE_TWO = """
-import dataclasses, sys
-from pathlib import Path
-import torch
-from tinct.train import recipes, trainer
-
-torch.set_num_threads(1)
-trainer.LOG_EVERY = 1
-recipe = recipes.get("autoencoder", {"stages.0.steps": "12"}, size="nano")
-trainer.train(recipe, [sys.argv[1]], Path(sys.argv[2]))
-"""
-
-
-def test_two_processes_give_the_loss_curve_of_one(pictures: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_loss_curve_of_one(
+    by_two: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The autoencoder normalizes nothing over a batch, so that not even that is in the way."""
-    script = tmp_path / "run.py"
-    script.write_text(ONE_LIKE_TWO)
+    monkeypatch.setattr("tinct.train.trainer.LOG_EVERY", 1)
+    recipe = recipes.get("autoencoder", {"stages.0.steps": "12"}, size="nano")
+    train(recipe, [pictures], tmp_path / "one")
     curves = []
-    for processes in (1, 2):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += ["--nproc-per-node", str(processes), str(script), str(pictures)]
-        out = tmp_path / str(processes)
-        done = subprocess.run(
-            [*command, str(out)], capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    for run in (tmp_path / "one", by_two / "curve"):
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         terms = sorted(key for key in rows[0] if key.startswith("net."))
         curves.append([row[key] for row in rows if terms[0] in row for key in terms])
     assert len(curves[0]) >= 12
