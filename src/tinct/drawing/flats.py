@@ -206,7 +206,8 @@ def _nearest(labels: Labels) -> Labels:
     # libvips moves labels about as floats, which hold whole numbers up to 2^24.
     image = libvips.image_of(labels.astype(np.float32), interpretation="b-w")
     filled = np.asarray(image.fill_nearest()).reshape(labels.shape)
-    return np.rint(filled).astype(np.int32)
+    whole: Labels = np.rint(filled).astype(np.int32)
+    return whole
 
 
 def _tidied(labels: Labels, keep: Mask) -> Labels:
