@@ -326,9 +326,25 @@ def _command(setting: Setting, source: Path) -> list[str]:
     return [*words, "--overwrite", "--model", setting.model]
 
 
+def formats(setting: Setting) -> list[Row]:
+    """Measure TIFF of 16 bits and PNG; see :mod:`benchmarks.file_rows`."""
+    from benchmarks import file_rows
+
+    return file_rows.formats(setting)
+
+
+def folder(setting: Setting) -> list[Row]:
+    """Measure a folder of JPEGs; see :mod:`benchmarks.file_rows`."""
+    from benchmarks import file_rows
+
+    return file_rows.folder(setting)
+
+
 ROWS: dict[str, Callable[[Setting], list[Row]]] = {
     "photo": photo_12mp,
     "large": photo_100mp,
+    "formats": formats,
+    "folder": folder,
     "network": network,
     "hints": hints,
     "cold": cold_start,

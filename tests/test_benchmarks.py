@@ -74,7 +74,7 @@ def _broken(_: Setting) -> list[Row]:
 
 
 def test_results_follow_the_schema(tiny: Bundle) -> None:
-    some = {name: ROWS[name] for name in ("photo", "network", "hints")}
+    some = {name: ROWS[name] for name in ("photo", "formats", "folder", "network", "hints")}
     results = command.measure(
         {**some, "broken": _broken}, model=str(tiny.path), repeats=2, scale=0.002
     )
@@ -82,7 +82,8 @@ def test_results_follow_the_schema(tiny: Bundle) -> None:
     assert results["failures"] == [{"name": "broken", "error": "OSError: disk on fire"}]
     names = [row["name"] for row in results["rows"]]
     networks = ["network_fast", "network_balanced", "network_best"]
-    assert names == ["photo_12mp", "photo_12mp_lightness", *networks, "hints"]
+    files = ["photo_12mp_tiff_16bit", "photo_12mp_png", "folder"]
+    assert names == ["photo_12mp", "photo_12mp_lightness", *files, *networks, "hints"]
     photo = results["rows"][0]
     assert photo["ratio"] == photo["ours"]["median"] / photo["floor_runs"]["median"]
 

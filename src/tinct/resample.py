@@ -24,7 +24,8 @@ Unit = TypeVar("Unit")
 BLAS_ALONE = 1 << 18
 
 STRIP = 1 << 16  # pixels worked on at once: long steps, so that threads seldom wait for each other
-BLOCK = 1024, 4096  # rows and columns that one thread takes at a time
+SMALL = 1 << 20  # pixels that one thread resamples faster than several
+BLOCK = 1024, 4096  # rows and columns that one thread takes at a time, at most
 
 Part = tuple[slice, slice]
 Work = Callable[[Part, Floats], None]
@@ -131,7 +132,8 @@ def resample_rows(plane: NDArray[Any], taps: Taps, *, threads: int | None = None
             part = slice(left, left + columns)
             np.matmul(dense, plane[low:high, part].astype(np.float32), out=out[start:stop, part])
 
-    for_each(work, range(0, count, rows), threads=threads)
+    # A small plane is done before threads have begun.
+    for_each(work, range(0, count, rows), threads=1 if plane.size < SMALL else threads)
     return out
 
 
@@ -182,10 +184,11 @@ def spread(
     height, width = shape
     vertical = bicubic(height, planes.shape[1], length=planes.shape[1] * cover[0])
     horizontal = bicubic(width, planes.shape[2], length=planes.shape[2] * cover[1])
+    rows = -(-height // (2 * -(-height // (2 * BLOCK[0]))))  # an even number of blocks, all alike
 
     def work(corner: tuple[int, int]) -> None:
         top, left = corner
-        bottom, right = min(top + BLOCK[0], height), min(left + BLOCK[1], width)
+        bottom, right = min(top + rows, height), min(left + BLOCK[1], width)
         low, high = vertical.span(top, bottom)
         wide = widen_columns(planes[:, low:high], horizontal, start=left, stop=right)
         step = max(1, STRIP // (right - left))
@@ -196,5 +199,5 @@ def spread(
             tall = np.matmul(vertical.block(start, stop), wide[:, first - low : last - low])
             strip((slice(start, stop), slice(left, right)), tall)
 
-    corners = [(y, x) for x in range(0, width, BLOCK[1]) for y in range(0, height, BLOCK[0])]
+    corners = [(y, x) for x in range(0, width, BLOCK[1]) for y in range(0, height, rows)]
     for_each(work, corners, threads=threads)

@@ -300,7 +300,8 @@ def _saver(kind: str, metadata: Metadata, image: Any) -> tuple[str, dict[str, An
             "subsample_mode": "off" if full else "on",
         }
     if kind == "png":
-        return "pngsave", {"compression": 6, "filter": "paeth"}
+        # Level 3 takes 40 % of the time of level 6 and makes files 2 to 3 % larger.
+        return "pngsave", {"compression": 3, "filter": "paeth"}
     if kind == "webp":
         return "webpsave", {"lossless": True} if metadata.lossless else {"Q": WEBP_QUALITY}
     if kind == "avif":
