@@ -17,10 +17,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import clock, lines, pictures, table  # noqa: E402
+from benchmarks import clock, kept, lines, pictures, table  # noqa: E402
 from benchmarks.rivals import score as rivals  # noqa: E402
 from benchmarks.rows import ROWS, Row, Setting  # noqa: E402
 
+from tinct import Colorizer  # noqa: E402
 from tinct.bundle import Bundle  # noqa: E402
 from tinct.errors import PartialError, UsageError  # noqa: E402
 
@@ -213,3 +214,14 @@ def test_steps_of_chroma_within_regions() -> None:
     pairs = 40 * 39 * 2
     assert across == pytest.approx(40 * float(np.linalg.norm(ab[0] - ab[1])) / pairs, rel=1e-3)
     assert np.isnan(lines.chroma_step(rgb, regions, ~everywhere))
+
+
+def test_what_keeping_the_gray_costs(tiny: Bundle) -> None:
+    rgb = np.asarray(Image.radial_gradient("L").resize((96, 64)).convert("RGB"))
+    rgb = np.clip(rgb * np.array([1.0, 0.8, 0.6]), 0, 255).astype(np.uint8)
+    told = kept.measure(Colorizer(tiny.path), rgb)
+    assert told["luma"]["gray_untouched"] == 1
+    assert told["lightness"]["shift_p99"] < told["luma"]["shift_p99"] < 5
+    gray = kept.luma_of(kept.gray_jpeg(rgb)).astype(float)
+    weighed = rgb @ np.array([0.299, 0.587, 0.114])  # BT.601
+    assert np.abs(gray - weighed).mean() < 2
