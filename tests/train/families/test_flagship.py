@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from skimage.color import deltaE_ciede94
 from torch.nn import functional as F
 
 from tinct.color import ab_bins
@@ -14,7 +15,9 @@ from tinct.train.families.flagship import (
     Attention,
     FlagshipNet,
     guided_filter,
+    mean_chroma,
     pool_hints,
+    seen_distance,
     stretch,
 )
 from tinct.train.nets.blocks import ShuffleUp
@@ -222,3 +225,25 @@ def test_filtering_features_is_filtering_logits() -> None:
     one = to_bins(guided_filter(guide, features, **settings))
     other = guided_filter(guide, to_bins(features), **settings)
     assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_seen_distance_is_cie94() -> None:
+    rng = np.random.default_rng(5)
+    chroma, hue, other = rng.uniform(1, 80, 50), rng.uniform(0, 6.3, 50), rng.uniform(0, 6.3, 50)
+    lab1, lab2 = (
+        np.stack([np.full(50, 60.0), chroma * np.cos(h), chroma * np.sin(h)], axis=-1)
+        for h in (hue, other)
+    )
+    maps = (
+        torch.tensor(lab[:, 1:].T[None, :, :, None], dtype=torch.float32) for lab in (lab1, lab2)
+    )
+    found = seen_distance(*maps)[0, :, 0].numpy()
+    np.testing.assert_allclose(found, np.hypot(deltaE_ciede94(lab1, lab2), 0.5), rtol=1e-3)
+    # One near gray counts more than the same step of a strong color.
+    gray, strong = torch.zeros(1, 2, 1, 1), torch.full((1, 2, 1, 1), 50.0)
+    assert seen_distance(gray, gray + 5) > 2 * seen_distance(strong, strong + 5)
+
+
+def test_the_chroma_term_is_the_gap_between_mean_chromas() -> None:
+    ab = torch.tensor([[3.0, -6.0], [4.0, 8.0]]).reshape(1, 2, 1, 2)
+    assert float(mean_chroma(ab)) == pytest.approx((5 + 10) / 2, abs=1e-2)

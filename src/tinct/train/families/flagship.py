@@ -15,6 +15,7 @@ References:
     [4] R. Zhang et al.: Real-Time User-Guided Image Colorization with Learned Deep Priors, SIGGRAPH
         2017.
     [5] K. He, J. Sun, X. Tang: Guided Image Filtering, ECCV 2010.
+    [6] CIE 116-1995: Industrial colour-difference evaluation.
 """
 
 from __future__ import annotations
@@ -277,6 +278,28 @@ class FlagshipNet(nn.Module):
         return {self.predicts: found, "bins": bins}
 
 
+def ab_distance(found: Tensor, truth: Tensor) -> Tensor:
+    """Return distances of ab maps (N, 2, H, W) in units of 20, (N, H, W).
+
+    Distances, not their squares: a choice costs no more than a compromise.
+    """
+    return (found - truth).square().sum(dim=1).add(1.0).sqrt() / 20
+
+
+def seen_distance(found: Tensor, truth: Tensor) -> Tensor:
+    """Return how different ab maps (N, 2, H, W) look, (N, H, W), about in units of CIEDE2000.
+
+    As CIE94 [6] weighs chroma and hue, by the mean of both chromas as CIEDE2000 does: a difference
+    of strong colors is seen less than one near gray.
+    """
+    c1, c2 = (ab.square().sum(dim=1).add(1e-2).sqrt() for ab in (found, truth))
+    chroma = (c1 - c2).square()
+    hue = ((found - truth).square().sum(dim=1) - chroma).clamp(min=0)
+    mean = ((c1 + c2) / 2).detach()
+    weighed = chroma / (1 + 0.045 * mean).square() + hue / (1 + 0.015 * mean).square()
+    return (weighed + 0.25).sqrt()
+
+
 def mean_chroma(ab: Tensor) -> Tensor:
     """Return the mean chroma of each picture, (N,), of ab maps (N, 2, H, W) in Lab units."""
     return (ab.square().sum(dim=1) + 1e-2).sqrt().mean(dim=(1, 2))  # a slope at gray, too
@@ -363,8 +386,7 @@ class FlagshipTask(Task):
             regressed, bins, temperature=s.temperature, share=s.bins_share, gain=1.0
         )
         if factor := self.term("joined", stage):
-            # Distance, not its square: a choice costs no more than a compromise.
-            distance = (joined - truth).square().sum(dim=1).add(1.0).sqrt() / 20
+            distance = seen_distance(joined, truth) / 12 if s.seen else ab_distance(joined, truth)
             terms["joined"] = factor * distance.mean()
         if factor := self.term("chroma", stage):
             terms["chroma"] = factor * (mean_chroma(joined) - mean_chroma(truth)).abs().mean() / 20

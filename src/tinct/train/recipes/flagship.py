@@ -33,6 +33,7 @@ class Flagship:
         lightness_weight: factor of the regression of lightness, for line art only.
         bins_weight: factor of the classification term.
         chroma_weight: how much more a colorful pixel counts in the regression term.
+        seen: the extra term ``joined`` measures distances as eyes do (CIE94), not in ab units.
         perceptual_network: whose features the extra term ``perceptual`` compares, for line art
             only: ``vgg16``, or ``random``, a tiny network that was never trained.
         perceptual_every: it looks at every n-th picture of a batch.
@@ -64,6 +65,7 @@ class Flagship:
     lightness_weight: float = 1.0
     bins_weight: float = 0.2
     chroma_weight: float = 1.0
+    seen: bool = False
     perceptual_network: str = "vgg16"
     perceptual_every: int = 4
     discriminator: int = 0
