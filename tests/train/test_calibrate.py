@@ -32,14 +32,17 @@ def test_rows_are_what_the_network_with_these_settings_gives(
     monkeypatch.setattr(calibrate, "TEMPERATURES", (0.4,))
     monkeypatch.setattr(calibrate, "SHARES", (0.0, 0.7))
     monkeypatch.setattr(calibrate, "GAINS", (1.0, 1.5))
+    monkeypatch.setattr(calibrate, "CONTRASTS", (0.0, 0.5))
     told = ["--data", str(pictures), "--size", "32", "--limit", "6"]
     assert calibrate.main([str(tmp_path / "run"), *told]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(rows) == 6  # the temperature and the calm mean nothing where the bins' share is 0
+    # The temperature and the calm mean nothing where the bins' share is 0; drawings: no contrast.
+    assert len(rows) == (12 if name == "flagship-photo" else 6)
     assert [row["error"] for row in rows] == sorted(row["error"] for row in rows)
     for row in rows:
         chosen = {"calm": row["calm"], "temperature": row["temperature"]}
-        chosen |= {"bins_share": row["share"], "gain": row["gain"]}
+        chosen |= {name: row[name] for name in ("gain", "contrast")}
+        chosen["bins_share"] = row["share"]
         _, task = load_task(tmp_path / "run", {key: str(value) for key, value in chosen.items()})
         assert row["error"] == pytest.approx(_error(task, recipe, pictures), abs=2e-3)
 

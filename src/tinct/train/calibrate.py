@@ -1,9 +1,9 @@
 """Choose how the flagship's two heads become one color, by measuring on held-out pictures.
 
 ``python -m tinct.train.calibrate RUN --data FOLDER`` prints a table over calm, temperature, the
-bins' share and the gain: CIEDE2000 as a share of the input's (gray, or an uncolored drawing),
-colorfulness as a share of the truth's, on the validation split of the folders. The chosen values go
-into ``tinct export RUN --set``.
+bins' share, the gain and the contrast of chroma: CIEDE2000 as a share of the input's (gray, or an
+uncolored drawing), colorfulness as a share of the truth's, on the validation split of the folders.
+The chosen values go into ``tinct export RUN --set``.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ CALMS = (0.0, 0.5, 1.0)
 TEMPERATURES = (0.15, 0.3, 0.45, 0.7)
 SHARES = (0.0, 0.5, 0.75, 1.0)
 GAINS = (1.0, 1.2)
+CONTRASTS = (0.0, 0.5, 1.0)
 
 
 def calibrate(
     run: Path, data: list[str], *, size: int, limit: int, batch: int = 16
 ) -> list[dict[str, float]]:
-    """Measure every combination of temperature, share and gain.
+    """Measure every combination of temperature, share, gain and contrast.
 
     Args:
         run: a run of the flagship.
@@ -44,7 +45,8 @@ def calibrate(
 
     Returns:
         One row per combination, sorted by error: ``calm``, ``temperature``, ``share``, ``gain``,
-        ``error`` (CIEDE2000 as a share of the input's), ``colorfulness`` (of the truth's).
+        ``contrast``, ``error`` (CIEDE2000 as a share of the input's), ``colorfulness`` (of the
+        truth's).
 
     Raises:
         TrainingError: there is no run, or a folder is missing.
@@ -54,7 +56,8 @@ def calibrate(
     calmed: Any = load_net(run, {"calm": "1"})[1]
     change = (calmed.to_bins.bias - net.to_bins.bias).detach()[:, None, None]
     pictures = Pictures(data, recipe=recipe.data, seed=recipe.seed)
-    combinations = list(itertools.product(CALMS, TEMPERATURES, SHARES, GAINS))
+    contrasts = CONTRASTS if net.predicts == "ab" else CONTRASTS[:1]
+    combinations = list(itertools.product(CALMS, TEMPERATURES, SHARES, GAINS, contrasts))
     errors = dict.fromkeys(combinations, 0.0)
     colors = dict.fromkeys(combinations, 0.0)
     blank = truth_color = 0.0
@@ -73,7 +76,7 @@ def calibrate(
         blank += float(ciede2000(np.moveaxis(given.numpy(), 1, -1), true_lab).mean()) * count
         truth_color += sum(colorfulness(p) for p in lab_to_pixels(truth))
         for key in combinations:
-            calm, temperature, share, gain = key
+            calm, temperature, share, gain, contrast = key
             if share == 0 and (calm, temperature) != (CALMS[0], TEMPERATURES[0]):
                 continue
             with torch.no_grad():
@@ -84,6 +87,8 @@ def calibrate(
                     share=share,
                     gain=gain,
                 )
+                if contrast:
+                    found = net.contrasted(found, contrast)
             lab = torch.cat([truth[:, :1], found], dim=1) if net.predicts == "ab" else found
             error = ciede2000(np.moveaxis(lab.numpy(), 1, -1), true_lab)
             errors[key] += float(error.mean()) * count
@@ -94,6 +99,7 @@ def calibrate(
             "temperature": key[1],
             "share": key[2],
             "gain": key[3],
+            "contrast": key[4],
             "error": errors[key] / blank,
             "colorfulness": colors[key] / truth_color,
         }

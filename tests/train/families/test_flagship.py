@@ -247,3 +247,12 @@ def test_seen_distance_is_cie94() -> None:
 def test_the_chroma_term_is_the_gap_between_mean_chromas() -> None:
     ab = torch.tensor([[3.0, -6.0], [4.0, 8.0]]).reshape(1, 2, 1, 2)
     assert float(mean_chroma(ab)) == pytest.approx((5 + 10) / 2, abs=1e-2)
+
+
+def test_contrast_spreads_chroma_about_its_pivot_and_keeps_hue(net: FlagshipNet) -> None:
+    ab = torch.tensor([[3.0, 12.0, 30.0], [4.0, 0.0, -40.0]]).reshape(1, 2, 1, 3)
+    found = net.contrasted(ab, 1.0)[0, :, 0]
+    np.testing.assert_allclose(np.hypot(*found[:, :2]), [5 * 5 / 12, 12], rtol=1e-3)
+    np.testing.assert_allclose(found[:, 2], [90, -110], rtol=1e-3)  # three times, limited
+    np.testing.assert_allclose(np.arctan2(*found[:, 0]), np.arctan2(3, 4), atol=1e-5)
+    assert torch.equal(net.contrasted(ab, 0.0), ab)

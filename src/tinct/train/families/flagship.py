@@ -37,6 +37,8 @@ from tinct.train.task import Batch, Player, Task
 AB_LIMIT = 110.0
 MULTIPLE_OF = 32
 FAINTEST = 0.04  # range of sRGB codes; fainter pictures are not spread over the whole range
+PIVOT = 12.0  # Lab units; the chroma that contrast leaves as it is
+MOST_CONTRAST = 3.0  # factor on chroma
 EARLY_BLOCKS = 3  # conv_stem, bn1 and blocks 0..2: strides 2 to 8
 
 
@@ -171,7 +173,8 @@ class FlagshipNet(nn.Module):
 
     H and W are multiples of 32.
     The features behind both heads are smoothed along the regions of the picture.
-    ``ab`` joins the two heads: ``gain * ((1 - s) * regressed + s * annealed mean of the bins)``.
+    ``ab`` joins the two heads: ``gain * ((1 - s) * regressed + s * annealed mean of the bins)``,
+    and then gets more contrast of chroma; see :meth:`contrasted`.
     """
 
     predicts = "ab"
@@ -204,6 +207,7 @@ class FlagshipNet(nn.Module):
         self.register_buffer("bin_centers", bins)
         self.register_buffer("join", torch.zeros(3))
         self.set_join(settings.temperature, settings.bins_share, settings.gain)
+        self.contrast = settings.contrast
 
     def set_join(self, temperature: float, share: float, gain: float) -> None:
         """Choose how the two heads become one: temperature, the bins' share, gain on chroma."""
@@ -263,6 +267,22 @@ class FlagshipNet(nn.Module):
         ab = gain * ((1 - share) * regressed + share * drawn)
         return ab.clamp(-AB_LIMIT, AB_LIMIT)
 
+    def contrasted(self, ab: Tensor, contrast: float) -> Tensor:
+        """Make strong colors of ab maps (N, 2, H, W) stronger and weak ones weaker.
+
+        Where the network is unsure it gives a weak mean of what may be, brownish for the most part;
+        a strong color is one that it is sure of.
+
+        Args:
+            ab: Lab units.
+            contrast: exponent on chroma, beyond 1; 0 changes nothing.
+        """
+        if not contrast:
+            return ab
+        chroma = (ab.square().sum(dim=1, keepdim=True) + 1e-4).sqrt()
+        found = ab * (chroma / PIVOT).pow(contrast).clamp(max=MOST_CONTRAST)
+        return found.clamp(-AB_LIMIT, AB_LIMIT)
+
     def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:
         """Color a batch.
 
@@ -274,7 +294,7 @@ class FlagshipNet(nn.Module):
         temperature, share, gain = self.join.unbind()
         found = self.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
         if self.predicts == "ab":
-            found = found * self.codes(lightness)[1]
+            found = self.contrasted(found, self.contrast) * self.codes(lightness)[1]
         return {self.predicts: found, "bins": bins}
 
 

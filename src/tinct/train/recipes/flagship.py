@@ -42,10 +42,12 @@ class Flagship:
         temperature: of the annealed mean over the bins.
         bins_share: share of the bins' color in the joined result, the rest being the regressor's.
         gain: factor on the joined chroma.
+        contrast: exponent that makes strong colors stronger and weak ones weaker; 0 is without. Not
+            for line art.
         calm: how much of the rarity weights' effect on the bins is taken back at export, 0 to 1.
     """
 
-    DECODING: ClassVar = ("temperature", "bins_share", "gain", "calm")
+    DECODING: ClassVar = ("temperature", "bins_share", "gain", "contrast", "calm")
 
     encoder: str = "efficientnet_lite0"
     pretrained: bool = True
@@ -72,6 +74,7 @@ class Flagship:
     temperature: float = 0.45
     bins_share: float = 0.6
     gain: float = 1.35
+    contrast: float = 0.0
     calm: float = 0.5
 
 
