@@ -39,6 +39,7 @@ OPTIONS = {
     "cluster": "-h --help --workers --gpus --address --format --strength --recipe --force --json "
     "--model --quality --device --threads",
     "train": "-h --help --list --data --out --size --set --resume --from --new",
+    "finetune": "-h --help --from -o --output --name --overwrite",
     "export": "-h --help -o --output --name --set --overwrite",
     "report": "-h --help --data --show --limit --json --html --markdown --pictures",
 }
@@ -132,6 +133,7 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["train", "flagship-photo"], "--data FOLDER and --out RUN"),
         (["train", "flagship-photo", "--set", "x"], "'x' is not NAME=VALUE"),
         (["export", "run"], "-o/--output"),
+        (["finetune", "folder"], "-o/--output"),
         (["report", "--data", "x"], "RUN|NAME|PATH"),
         (["report", "photo"], "--data FOLDER"),
         (["report", "photo", "--data", "x", "--pictures", "y"], "--markdown FILE"),

@@ -270,6 +270,31 @@ def train(given: argparse.Namespace) -> int:
     return 0
 
 
+def finetune(given: argparse.Namespace) -> int:
+    """Adapt a model to a person's pictures."""
+    _need_train_extra()
+    from tinct.train.finetune import finetune as adapt
+
+    found = adapt(
+        Path(given.folder),
+        Path(given.output),
+        start=given.start,
+        name=given.name,
+        overwrite=given.overwrite,
+        tell=terminal.say,
+    )
+    rows = [
+        [what, f"{one:.3f}", f"{other:.3f}"]
+        for what, one, other in (
+            ("CIEDE2000 / gray's", found.before.error, found.after.error),
+            ("colorfulness / truth's", found.before.colorfulness, found.after.colorfulness),
+        )
+    ]
+    terminal.write_table([f"{found.held} pictures held out", "before", "after"], rows)
+    terminal.say(f"the model is in {found.folder}; use it with --model {found.folder}")
+    return 0
+
+
 def export(given: argparse.Namespace) -> int:
     """Turn a run into a bundle."""
     _need_train_extra()

@@ -1,4 +1,4 @@
-"""What the commands of the make wing accept: train, export, report; imports nothing heavy."""
+"""What the commands of the make wing accept; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -81,6 +81,32 @@ example:
         metavar="NAME=VALUE",
         help="how color is decoded, such as temperature=0.3; may be repeated",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
+    return parser
+
+
+def finetune() -> Parser:
+    """Return the parser of ``tinct finetune``."""
+    parser = Parser(
+        "finetune",
+        description="Adapt a model to your own color pictures, in minutes, on a processor. "
+        "Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+example:
+  tinct finetune color-slides -o mine && tinct photo.jpg --model mine""",
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="30 to 3000 color pictures of a kind")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="photo",
+        metavar="MODEL",
+        help="the model to begin with, by folder or name (default: photo)",
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="BUNDLE", help="the bundle folder to write"
+    )
+    parser.add_argument("--name", metavar="NAME", help="the model's name (default: the folder's)")
     parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
     return parser
 

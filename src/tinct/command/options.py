@@ -40,6 +40,7 @@ COMMANDS = {
     "jobs": "show what was done in a folder of results",
     "cluster": "color very many pictures on many machines",
     "train": "train a model from a recipe",
+    "finetune": "adapt a model to your own color pictures",
     "export": "turn a training run into a model bundle",
     "report": "compare runs and models in one table, with pictures",
 }
@@ -421,6 +422,7 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "jobs": jobs,
     "cluster": cluster,
     "train": making_options.train,
+    "finetune": making_options.finetune,
     "export": making_options.export,
     "report": making_options.report,
 }
