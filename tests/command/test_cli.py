@@ -39,6 +39,7 @@ OPTIONS = {
     "cluster": "-h --help --workers --gpus --address --format --strength --recipe --force --json "
     "--model --quality --device --threads",
     "train": "-h --help --list --data --out --size --set --resume --from --new",
+    "pack": "-h --help -o --output --mib --short",
     "finetune": "-h --help --from -o --output --name --overwrite",
     "export": "-h --help -o --output --name --set --overwrite",
     "report": "-h --help --data --show --limit --json --html --markdown --pictures",
@@ -134,6 +135,7 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["train", "flagship-photo", "--set", "x"], "'x' is not NAME=VALUE"),
         (["export", "run"], "-o/--output"),
         (["finetune", "folder"], "-o/--output"),
+        (["pack", "folder"], "-o/--output"),
         (["report", "--data", "x"], "RUN|NAME|PATH"),
         (["report", "photo"], "--data FOLDER"),
         (["report", "photo", "--data", "x", "--pictures", "y"], "--markdown FILE"),

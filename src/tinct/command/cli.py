@@ -32,6 +32,7 @@ COMMANDS = {
     "jobs": "commands:jobs",
     "cluster": "commands:cluster",
     "train": "commands:train",
+    "pack": "commands:pack",
     "finetune": "commands:finetune",
     "export": "commands:export",
     "report": "commands:report",

@@ -270,6 +270,26 @@ def train(given: argparse.Namespace) -> int:
     return 0
 
 
+def pack(given: argparse.Namespace) -> int:
+    """Pack pictures into tar shards."""
+    _need_train_extra()
+    from tinct.train.data.pack import pack as pack_folders
+
+    with terminal.counter("packing") as count:
+        packed = pack_folders(
+            given.folders,
+            Path(given.output),
+            mib=given.mib,
+            short=given.short,
+            progress=count,
+        )
+    terminal.say(
+        f"{packed.pictures} pictures in {len(packed.shards)} files in {given.output}; "
+        f"{packed.skipped} were damaged or near gray"
+    )
+    return 0
+
+
 def finetune(given: argparse.Namespace) -> int:
     """Adapt a model to a person's pictures."""
     _need_train_extra()

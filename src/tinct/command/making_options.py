@@ -85,6 +85,33 @@ example:
     return parser
 
 
+def pack() -> Parser:
+    """Return the parser of ``tinct pack``."""
+    parser = Parser(
+        "pack",
+        description="Pack color pictures, small, into tar files for training somewhere else. "
+        "Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+example:
+  tinct pack photos animals=0.5 -o packed && tinct train flagship-photo --data packed --out run""",
+    )
+    parser.add_argument(
+        "folders", nargs="+", metavar="FOLDER[=SHARE]", help="pictures, or a share of them, 0 to 1"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder")
+    parser.add_argument(
+        "--mib", type=at_least(1), default=60, metavar="N", help="largest file, MiB (default: 60)"
+    )
+    parser.add_argument(
+        "--short",
+        type=at_least(16),
+        default=128,
+        metavar="N",
+        help="short sides are shrunk to N pixels (default: 128)",
+    )
+    return parser
+
+
 def finetune() -> Parser:
     """Return the parser of ``tinct finetune``."""
     parser = Parser(
