@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import subprocess
@@ -239,3 +240,22 @@ def test_two_processes_give_the_loss_curve_of_one(
     assert len(curves[0]) >= 12
     assert len(set(curves[0])) >= 12
     assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+
+
+def test_a_stage_may_end_by_the_clock_with_its_rate_at_the_end(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second goes by at every look at the clock; a minute ends the stage, also when resumed."""
+    looks = itertools.count()
+    monkeypatch.setattr("tinct.train.trainer.time.perf_counter", lambda: float(next(looks)))
+    monkeypatch.setattr("tinct.train.trainer.LOG_EVERY", 1)
+    more = {"stages.0.steps": "1000", "stages.0.minutes": "1", "save_every": "5"}
+    recipe = recipes.get("flagship-photo", more, size="nano")
+    train(recipe, [pictures], tmp_path / "run")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    rates = [row["lr"] for row in map(json.loads, lines) if "lr" in row]
+    assert 10 < len(rates) < 60
+    assert rates[-1] < 0.1 * max(rates)
+    assert RunDir(tmp_path / "run").load()["stage"] == 1
+    rises = sum(one < other for one, other in itertools.pairwise(rates))
+    assert rises <= 0.1 * len(rates) + 1  # the warm-up

@@ -52,6 +52,8 @@ class Stage:
             named.
         terms: factors of the loss terms that a family offers besides its own, by name; those that
             are not named cost nothing.
+        minutes: the stage ends after this time at the latest, and its learning rate falls by the
+            clock; 0: it takes the time that it takes.
         patience: the stage ends early when ``val.error`` has not become better for this many
             validations; 0 never ends it early.
     """
@@ -68,6 +70,7 @@ class Stage:
     accumulate: int = 1
     turns: dict[str, int] = field(default_factory=dict)
     terms: dict[str, float] = field(default_factory=dict)
+    minutes: float = 0.0
     patience: int = 0
 
     def __post_init__(self) -> None:

@@ -120,6 +120,7 @@ class Trainer:
         self.ema = EMA(self.task, recipe.optimizer.ema)
         self.optimizers = build_optimizers(self.task, recipe)
         self.stage_number, self.step, self.total, self.seen = 0, 0, 0, 0
+        self.spent = 0.0  # seconds in the present stage
         self.early_stopping = EarlyStopping()
         if resume and self.run.checkpoint.is_file():
             self._restore(self.run.load())
@@ -151,6 +152,7 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][name])
         self.stage_number, self.step = state["stage"], state["stage_step"]
         self.total, self.seen = state["step"], state["seen"]
+        self.spent = state.get("stage_seconds", 0.0)
         self.early_stopping = EarlyStopping(**state["early_stopping"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.fabric.is_global_zero:
@@ -164,6 +166,7 @@ class Trainer:
                 "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
                 "stage": self.stage_number,
                 "stage_step": self.step,
+                "stage_seconds": self.spent,
                 "step": self.total,
                 "seen": self.seen,
                 "early_stopping": self.early_stopping.state(),
@@ -183,7 +186,7 @@ class Trainer:
             stage = self.recipe.stages[self.stage_number]
             prepare_stage(self.task, stage)
             self._fit_stage(stage)
-            self.stage_number, self.step = self.stage_number + 1, 0
+            self.stage_number, self.step, self.spent = self.stage_number + 1, 0, 0.0
             self.early_stopping = EarlyStopping(outside=self.early_stopping.outside)
             self._save()
         if self.writer is not None:
@@ -201,21 +204,24 @@ class Trainer:
         batches = stage_batches(
             self.pictures, stage, self.stage_number, start=self.step, rank=rank, world=world
         )
+        started = time.perf_counter() - self.spent
         for raw in batches:
             torch.manual_seed(hash((self.recipe.seed, self.stage_number, self.step)) & 0x7FFFFFFF)
             batch = self._batch(raw)
-            lr = learning_rate(stage, self.step)
+            lr = learning_rate(stage, self._place(stage))
             for name, value in self._turns(stage, batch, lr).items():
                 sums.setdefault(name, []).append(value)
             self.ema.update(self.task, self.total)
             self.step, self.total = self.step + 1, self.total + 1
             self.seen, since = self.seen + stage.batch, since + 1
-            if since == LOG_EVERY or self.step == stage.steps:
+            self.spent = time.perf_counter() - started
+            last = self._place(stage) >= stage.steps
+            if since == LOG_EVERY or last:
                 speed = since * stage.batch / (time.perf_counter() - begun)
                 told = self._over_all(_means(sums) | self._seen(batch))
                 self._log({**told, "lr": lr, "pictures_per_s": speed})
                 sums, since, begun = {}, 0, time.perf_counter()
-            if self.total % self.recipe.validate_every == 0 or self.step == stage.steps:
+            if self.total % self.recipe.validate_every == 0 or last:
                 self._validate(stage)
                 begun = time.perf_counter()
             if self.total % self.recipe.save_every == 0 and not self.early_stopping.outside:
@@ -223,6 +229,15 @@ class Trainer:
             if stage.patience and self.early_stopping.stale >= stage.patience:
                 self.fabric.print(f"stage {self.stage_number} ends at a plateau", flush=True)
                 break
+            if last:
+                break
+
+    def _place(self, stage: Stage) -> int:
+        """Return how far a stage has come, in steps: by the clock where it has one."""
+        if not stage.minutes:
+            return self.step
+        share: float = self.fabric.broadcast(self.spent / (60 * stage.minutes))
+        return max(self.step, round(share * stage.steps))
 
     def _turns(self, stage: Stage, batch: Batch, lr: float) -> dict[str, float]:
         """Let every player take one step; return the loss terms and gradient norms as numbers."""
