@@ -30,7 +30,7 @@ OPTIONS = {
     "studio": "-h --help --host --port --token --insecure --name --max-upload --max-pixels "
     "--at-once --queue",
     "serve": "-h --help --host --port --token --insecure --name --max-upload --max-pixels "
-    "--at-once --queue",
+    "--at-once --queue --workers --log",
     "models": "-h --help --json",
     "doctor": "-h --help --json",
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "

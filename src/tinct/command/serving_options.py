@@ -20,7 +20,7 @@ examples:
 Pictures stay on this computer. Ctrl-C ends it.""",
     )
     _add(parser)
-    parser.set_defaults(browser=True)
+    parser.set_defaults(browser=True, workers=1, log=False)
     return parser
 
 
@@ -38,6 +38,16 @@ examples:
 What it answers is told at /docs, for programs at /openapi.json.""",
     )
     _add(parser)
+    parser.add_argument(
+        "--workers",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="processes; more than one keep no sessions and serve no page (default: 1)",
+    )
+    parser.add_argument(
+        "--log", action="store_true", help="tell every answer on stderr, as a line of JSON"
+    )
     parser.set_defaults(browser=False)
     return parser
 

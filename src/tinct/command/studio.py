@@ -36,6 +36,8 @@ def serve(given: argparse.Namespace) -> int:
         insecure=given.insecure,
         names=tuple(given.name),
         browser=given.browser,
+        workers=given.workers,
+        log=given.log,
         tell=tell,
     )
     return 0

@@ -25,7 +25,7 @@ from tinct.bundle import list_bundles
 from tinct.errors import DeviceError, ModelError, PictureError, SaveError, TinctError, UsageError
 from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST, Settings
 from tinct.studio.desk import Desk
-from tinct.studio.guard import PROBLEM, Guard, problem
+from tinct.studio.guard import PROBLEM, Guard, Line, problem, request_id
 from tinct.studio.limits import BusyError, Limits
 from tinct.studio.schemas import ERRORS, FORMATS, MEDIA, free_name, parsed, saved_as
 from tinct.studio.session_addresses import session_router
@@ -42,12 +42,14 @@ STATUS: tuple[tuple[type[TinctError], int], ...] = (
 MOST_ZIPPED = 200
 
 
-def create_app(  # noqa: PLR0915  (each address is a function)
+def create_app(
     *,
     limits: Limits | None = None,
     hosts: Sequence[str] = ("localhost", "127.0.0.1", "::1"),
     token: str | None = None,
     page: bool = True,
+    sessions: bool = True,
+    log: Callable[[Line], object] | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -56,6 +58,8 @@ def create_app(  # noqa: PLR0915  (each address is a function)
         hosts: names under which it may be asked; ``*`` allows any.
         token: that must come along with every request, or None.
         page: whether the page is served too, beside the interface.
+        sessions: whether pictures may be kept open, which one process alone can do.
+        log: is told of every request that was answered.
     """
     limits = limits or Limits()
     desk = Desk(limits)
@@ -76,7 +80,7 @@ def create_app(  # noqa: PLR0915  (each address is a function)
         redoc_url=None,
     )
     app.state.desk = desk
-    _handle_errors(app)
+    _handle_errors(app, sessions=sessions)
 
     @app.middleware("http")
     async def count(
@@ -94,6 +98,7 @@ def create_app(  # noqa: PLR0915  (each address is a function)
         token=token,
         upload=limits.upload,
         seconds=limits.seconds,
+        log=log,
     )
 
     @app.post(
@@ -130,34 +135,9 @@ def create_app(  # noqa: PLR0915  (each address is a function)
         }
         return Response(data, media_type=MEDIA[kind], headers=headers)
 
-    app.include_router(session_router(desk))
-
-    @app.get(
-        "/v1/exports.zip",
-        responses={200: {"content": {"application/zip": {}}}, **ERRORS},
-        response_class=StreamingResponse,
-    )
-    def export_all(
-        keys: Annotated[str, Query(description="sessions, between commas", max_length=20_000)],
-    ) -> StreamingResponse:
-        """Return several colored files in one ZIP."""
-        sessions = [desk.session(key) for key in keys.split(",")[:MOST_ZIPPED]]
-        held = SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115  (closed when it is sent)
-        taken: set[str] = set()
-        with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
-            for session in sessions:
-                with working():
-                    data, kind = studio.export(session, None)
-                archive.writestr(free_name(session.name, kind, taken), data)
-        held.seek(0)
-
-        def parts() -> Iterator[bytes]:
-            with held:
-                while part := held.read(1 << 20):
-                    yield part
-
-        headers = {"Content-Disposition": 'attachment; filename="tinct.zip"'}
-        return StreamingResponse(parts(), media_type="application/zip", headers=headers)
+    if sessions:
+        app.include_router(session_router(desk))
+        _serve_zip(app, desk)
 
     @app.get("/v1/models", responses={key: ERRORS[key] for key in (401, 421)})
     def models() -> list[dict[str, Any]]:
@@ -186,9 +166,38 @@ def create_app(  # noqa: PLR0915  (each address is a function)
         """Return counters in the text format of Prometheus."""
         return Response(desk.metrics(), media_type="text/plain; version=0.0.4")
 
-    if page:
+    if page and sessions:
         _serve_page(app)
     return app
+
+
+def _serve_zip(app: FastAPI, desk: Desk) -> None:
+    @app.get(
+        "/v1/exports.zip",
+        responses={200: {"content": {"application/zip": {}}}, **ERRORS},
+        response_class=StreamingResponse,
+    )
+    def export_all(
+        keys: Annotated[str, Query(description="sessions, between commas", max_length=20_000)],
+    ) -> StreamingResponse:
+        """Return several colored files in one ZIP."""
+        sessions = [desk.session(key) for key in keys.split(",")[:MOST_ZIPPED]]
+        held = SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115  (closed when it is sent)
+        taken: set[str] = set()
+        with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
+            for session in sessions:
+                with desk.working():
+                    data, kind = desk.studio.export(session, None)
+                archive.writestr(free_name(session.name, kind, taken), data)
+        held.seek(0)
+
+        def parts() -> Iterator[bytes]:
+            with held:
+                while part := held.read(1 << 20):
+                    yield part
+
+        headers = {"Content-Disposition": 'attachment; filename="tinct.zip"'}
+        return StreamingResponse(parts(), media_type="application/zip", headers=headers)
 
 
 def _serve_page(app: FastAPI) -> None:
@@ -203,39 +212,47 @@ def _serve_page(app: FastAPI) -> None:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
 
-def _handle_errors(app: FastAPI) -> None:
+def _handle_errors(app: FastAPI, *, sessions: bool) -> None:
     """Answer every error with problem details."""
 
-    def told(status: int, title: str, detail: str, **headers: str) -> JSONResponse:
-        return JSONResponse(
-            problem(status, title, detail), status, headers=headers or None, media_type=PROBLEM
-        )
+    def told(
+        request: Request, status: int, title: str, detail: str, **headers: str
+    ) -> JSONResponse:
+        body = problem(status, title, detail, request=request_id(request.scope))  # type: ignore[arg-type]
+        return JSONResponse(body, status, headers=headers or None, media_type=PROBLEM)
 
     @app.exception_handler(TinctError)
-    async def known(_: Request, error: TinctError) -> JSONResponse:
+    async def known(request: Request, error: TinctError) -> JSONResponse:
         status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
         text = str(error)
-        return told(status, "Not possible", text[:1].upper() + text[1:])
+        return told(request, status, "Not possible", text[:1].upper() + text[1:])
 
     @app.exception_handler(BusyError)
-    async def busy(_: Request, __: BusyError) -> JSONResponse:
+    async def busy(request: Request, _: BusyError) -> JSONResponse:
         return told(
-            503, "Busy", "Too many pictures are waiting; try again in a moment.",
+            request, 503, "Busy", "Too many pictures are waiting; try again in a moment.",
             **{"Retry-After": "5"},
         )  # fmt: skip
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-        return told(422, "Not valid", f"{where}: {first['msg']}.")
+        return told(request, 422, "Not valid", f"{where}: {first['msg']}.")
 
     @app.exception_handler(StarletteHTTPException)
-    async def plain(_: Request, error: StarletteHTTPException) -> JSONResponse:
-        return told(error.status_code, "Not found" if error.status_code == 404 else "Not possible",
-                    str(error.detail))  # fmt: skip
+    async def plain(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        missing = error.status_code == 404
+        detail = str(error.detail)
+        if missing and not sessions and request.url.path.startswith("/v1/sessions"):
+            detail = (
+                "Several workers keep no sessions: color with POST /v1/colorize, or serve with one "
+                "worker."
+            )
+        title = "Not found" if missing else "Not possible"
+        return told(request, error.status_code, title, detail)
 
     @app.exception_handler(Exception)
-    async def defect(_: Request, error: Exception) -> JSONResponse:
+    async def defect(request: Request, error: Exception) -> JSONResponse:
         what = f"A defect of tinct ({type(error).__name__}); please report it."
-        return told(500, "Defect", what)
+        return told(request, 500, "Defect", what)

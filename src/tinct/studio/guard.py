@@ -11,8 +11,12 @@ import asyncio
 import hmac
 import ipaddress
 import json
+import re
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
@@ -40,9 +44,43 @@ HEADERS = {
 }
 
 
-def problem(status: int, title: str, detail: str) -> dict[str, Any]:
-    """Return the body of an error [1]."""
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+REQUEST_ID = "x-request-id"
+HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def problem(status: int, title: str, detail: str, *, request: str = "") -> dict[str, Any]:
+    """Return the body of an error [1]; ``request`` is the request's id."""
+    told = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return {**told, "instance": f"urn:tinct:request:{request}"} if request else told
+
+
+def request_id(scope: Scope) -> str:
+    """Return the id of a request: the one that came with it, if it is harmless, or a new one."""
+    if "tinct.request" not in scope:
+        given = dict(scope["headers"]).get(REQUEST_ID.encode(), b"").decode("latin-1")
+        scope["tinct.request"] = given if HARMLESS.fullmatch(given) else secrets.token_hex(8)
+    return str(scope["tinct.request"])
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a log; it names no picture and no session.
+
+    Attributes:
+        request: the request's id.
+        method: of HTTP.
+        route: the address's pattern, such as ``/v1/sessions/{key}``.
+        status: of the answer; 0 where the client went away before.
+        ms: milliseconds from the request's head to the answer's end.
+        sent: bytes of the answer's body.
+    """
+
+    request: str
+    method: str
+    route: str
+    status: int
+    ms: float
+    sent: int
 
 
 class TooLongError(Exception):
@@ -63,6 +101,7 @@ class Guard:
         token: that must come along, or None.
         upload: bytes that a body may have.
         seconds: that it may take to arrive.
+        log: is told of every request that was answered; see :class:`Line`.
     """
 
     def __init__(
@@ -73,8 +112,10 @@ class Guard:
         token: str | None,
         upload: int,
         seconds: float,
+        log: Callable[[Line], object] | None = None,
     ) -> None:
         self.app = app
+        self.log = log
         self.hosts = {host.lower() for host in hosts}
         self.token = token
         self.upload = upload
@@ -88,21 +129,36 @@ class Guard:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1")
                    for name, value in scope["headers"]}  # fmt: skip
         fresh = self._fresh_token(scope)
+        request, began, status, sent = request_id(scope), time.perf_counter(), 0, 0
 
         async def sending(message: Message) -> None:
+            nonlocal status, sent
+            sent += len(message.get("body", b""))
             if message["type"] == "http.response.start":
+                status = message["status"]
                 held = list(message.get("headers", []))
                 held += [(n.lower().encode(), v.encode()) for n, v in HEADERS.items()]
+                held.append((REQUEST_ID.encode(), request.encode()))
                 if fresh:
                     value = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
                     held.append((b"set-cookie", value.encode("latin-1")))
                 message = {**message, "headers": held}
             await send(message)
 
-        refused = self._refusal(scope, headers, fresh=fresh)
-        if refused is not None:
-            await _answer(sending, *refused)
-            return
+        try:
+            refused = self._refusal(scope, headers, fresh=fresh)
+            if refused is not None:
+                await _answer(sending, *refused, request=request)
+            else:
+                await self._asked(scope, receive, sending)
+        finally:
+            if self.log is not None:
+                spent = round((time.perf_counter() - began) * 1000, 1)
+                route = getattr(scope.get("route"), "path", "other")
+                self.log(Line(request, scope["method"], route, status, spent, sent))
+
+    async def _asked(self, scope: Scope, receive: Receive, sending: Send) -> None:
+        """Let the app answer, with a body that may not be too large or too slow."""
         begun, late = False, 0
 
         async def noting(message: Message) -> None:
@@ -130,7 +186,7 @@ class Guard:
                 if late == 413
                 else f"The request took longer than {self.seconds:g} s to arrive; try again."
             )
-            await _answer(sending, late, "Request not taken", what)
+            await _answer(sending, late, "Request not taken", what, request=request_id(scope))
 
     def _refusal(  # noqa: PLR0911  (one for each reason)
         self, scope: Scope, headers: dict[str, str], *, fresh: bool
@@ -212,8 +268,8 @@ def _cookie(headers: dict[str, str]) -> str:
     return "" if found is None else found.value
 
 
-async def _answer(send: Send, status: int, title: str, detail: str) -> None:
-    body = json.dumps(problem(status, title, detail)).encode()
+async def _answer(send: Send, status: int, title: str, detail: str, *, request: str) -> None:
+    body = json.dumps(problem(status, title, detail, request=request)).encode()
     headers = [(b"content-type", PROBLEM.encode()), (b"content-length", str(len(body)).encode())]
     if status in (408, 413):
         headers.append((b"connection", b"close"))

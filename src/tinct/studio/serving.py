@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import signal
 import socket
+import sys
 import threading
 import webbrowser
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from functools import partial
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from tinct.errors import UsageError
 from tinct.studio.app import create_app
+from tinct.studio.guard import Line
 from tinct.studio.limits import Limits
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -24,29 +34,36 @@ def run(
     insecure: bool,
     names: tuple[str, ...],
     browser: bool,
-    tell: object,
+    tell: Callable[[str], object],
+    workers: int = 1,
+    log: bool = False,
 ) -> None:
     """Serve until interrupted; what runs is finished, what is new is refused.
 
     Args:
         host: the address to listen at.
         port: 0 takes a free one.
-        limits: what is refused.
+        limits: what is refused; the pictures that are worked on at a time are shared out among the
+            workers.
         token: that must come along with every request, or None.
         insecure: whether another address than loopback may be served without a token.
         names: further names under which the server may be asked.
         browser: whether the page is opened.
         tell: is called with one line when it listens.
+        workers: processes behind the address; more than one keep no sessions and serve no page.
+        log: whether every answer is told on stderr, as a line of JSON.
 
     Raises:
-        UsageError: the address is not loopback and there is no token, or it cannot be had.
+        UsageError: the address is not loopback and there is no token, or it cannot be had; or a
+            page is to be opened that several workers do not serve.
     """
-    assert callable(tell)
     if host not in LOCAL and token is None and not insecure:
         raise UsageError(
             f"Serving at {host} lets other computers in: give --token, or --insecure if all of "
             "them may use it."
         )
+    if workers > 1 and browser:
+        raise UsageError("The page needs one worker; leave out --workers, or use tinct serve.")
     everywhere = host in ("0.0.0.0", "::")
     hosts = (*LOCAL, *names, *((socket.gethostname(), "#") if everywhere else (host,)))
     listening = _listen(host, port)
@@ -54,9 +71,19 @@ def run(
     shown = "127.0.0.1" if everywhere else host
     address = f"http://{'[' + shown + ']' if ':' in shown else shown}:{port}/"
     opened = address if token is None else f"{address}?token={token}"
-    app = create_app(limits=limits, hosts=hosts, token=token)
+    limits = replace(limits, working=max(1, limits.working // workers))
+    make = partial(
+        create_app,
+        limits=limits,
+        hosts=hosts,
+        token=token,
+        sessions=workers == 1,
+        log=log_line if log else None,
+    )
     config = uvicorn.Config(
-        app,
+        make,
+        factory=True,
+        workers=workers,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -67,7 +94,22 @@ def run(
     tell(opened)
     if browser:
         threading.Timer(0.3, webbrowser.open, [opened]).start()
-    uvicorn.Server(config).run(sockets=[listening])
+    if threading.current_thread() is threading.main_thread():
+        # The server ends by this signal, and raises it once more when all is finished.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+    if workers == 1:
+        uvicorn.Server(config).run(sockets=[listening])
+        return
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    listening.set_inheritable(True)
+    Multiprocess(config, [listening]).run()
+
+
+def log_line(line: Line) -> None:
+    """Write a line of the log to stderr, as JSON."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    sys.stderr.write(json.dumps({"time": now, **asdict(line)}) + "\n")
+    sys.stderr.flush()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -76,6 +118,7 @@ def _listen(host: str, port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
+        made.listen(256)  # whoever asks before the server is there waits
     except OSError as error:
         made.close()
         why = (error.strerror or str(error)).lower()

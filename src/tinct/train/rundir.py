@@ -72,6 +72,7 @@ class RunDir:
             raise TrainingError(f"There is no run in {str(self.path)!r} to resume.")
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
         held.write_text(to_json(recipe))
+        self.metrics.touch()
         (self.path / "data.json").write_text(json.dumps(data, indent=2))
 
     def recipe(self) -> Recipe:

@@ -1,0 +1,182 @@
+"""The server as a process: its log, its end, its workers, and clients that take their time."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import uvicorn
+from benchmarks import load
+from PIL import Image
+
+from tinct.studio.app import create_app
+from tinct.studio.limits import Limits
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+@contextlib.contextmanager
+def serving(*words: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server process and its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinct", "serve", "--port", "0", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip().rstrip("/"), process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ask(address: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    request = urllib.request.Request(address, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read()
+
+
+def noise(side: int) -> bytes:
+    held = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)
+    Image.fromarray(pixels).save(held, "png", compress_level=0)
+    return held.getvalue()
+
+
+def test_what_runs_is_finished_when_the_server_is_told_to_stop(cat: Path) -> None:
+    with serving("--log") as (address, process):
+        assert ask(f"{address}/readyz")[0] == 200
+        found: list[tuple[int, bytes]] = []
+        picture = noise(2500)
+
+        def color() -> None:
+            found.append(load.colorize(address, picture, name="n.png")[:2])
+
+        thread = threading.Thread(target=color)
+        thread.start()
+        while b"tinct_requests_working 1" not in ask(f"{address}/metrics")[2]:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        thread.join(timeout=60)
+        status, data = found[0]
+        assert status == 200
+        assert Image.open(io.BytesIO(data)).size == (2500, 2500)
+        assert process.wait(timeout=40) == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", urlsplit(address).port or 0), timeout=5)
+        assert process.stderr is not None
+        lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+        colored = next(line for line in lines if line["route"] == "/v1/colorize")
+        assert (colored["method"], colored["status"]) == ("POST", 200)
+        assert colored["sent"] == len(data)
+        assert not any("n.png" in json.dumps(line) for line in lines)
+
+
+def test_requests_have_ids(cat: Path) -> None:
+    with serving("--log") as (address, process):
+        mine = ask(f"{address}/v1/sessions/none", **{"X-Request-ID": "abc-1.2_3"})
+        assert mine[1]["x-request-id"] == "abc-1.2_3"
+        assert json.loads(mine[2])["instance"] == "urn:tinct:request:abc-1.2_3"
+        other = ask(f"{address}/healthz", **{"X-Request-ID": 'a"b\u00e9 c'})[1]["x-request-id"]
+        assert other.isalnum()
+        assert other != ask(f"{address}/healthz")[1]["x-request-id"]
+        process.terminate()
+        assert process.stderr is not None
+        lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+        assert [line["request"] for line in lines][:2] == ["abc-1.2_3", other]
+        assert lines[0]["route"] == "/v1/sessions/{key}"
+
+
+def test_workers_share_an_address_and_keep_no_sessions(cat: Path) -> None:
+    with serving("--workers", "2") as (address, process):
+        status, data, _ = load.colorize(address, cat.read_bytes(), name="cat.jpg")
+        assert status == 200
+        assert Image.open(io.BytesIO(data)).size == (451, 300)
+        told = ask(f"{address}/v1/sessions/none")
+        assert told[0] == 404
+        assert "one worker" in json.loads(told[2])["detail"]
+        process.terminate()
+        assert process.wait(timeout=40) == 0
+
+
+def test_a_body_that_never_ends_is_cut_off() -> None:
+    app = create_app(limits=Limits(seconds=1.0))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        with socket.create_connection(listening.getsockname(), timeout=20) as client:
+            client.sendall(
+                b"POST /v1/colorize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+            )
+            answer = b""
+            for _ in range(100):  # a byte now and then, until the server has had enough
+                with contextlib.suppress(OSError):
+                    client.sendall(b"y")
+                client.settimeout(0.2)
+                with contextlib.suppress(TimeoutError):
+                    answer += client.recv(65536)
+                if b"\r\n\r\n" in answer:
+                    break
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"took longer than 1 s" in answer
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_curl_lines_of_the_guide_do_what_they_say(cat: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "studio.md").read_text("utf-8")
+    block = page.split("## For programs", 1)[1].split("```")[1].replace("\\\n", " ")
+    lines = [shlex.split(line) for line in block.strip().splitlines()]
+    assert len(lines) >= 5
+    shutil.copy(cat, tmp_path / "photo.jpg")
+    with serving() as (address, _):
+        for words in lines:
+            here = [word.replace("http://127.0.0.1:8642", address) for word in words]
+            here[1:1] = ["--fail", "--silent", "--show-error"]
+            done = subprocess.run(here, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+            assert done.returncode == 0, (words, done.stderr)
+
+    def pixels(name: str) -> np.ndarray:
+        with Image.open(tmp_path / name) as image:
+            return np.asarray(image).astype(int)
+
+    plain, hinted = pixels("colored.jpg"), pixels("hinted.jpg")
+    assert plain.shape == hinted.shape == pixels("colored.png").shape == (300, 451, 3)
+    place = np.s_[175:185, 175:185]
+    assert (hinted - plain)[place][..., 1].mean() > (hinted - plain)[place][..., 0].mean() + 10
+
+
+def test_the_load_script_counts_every_answer(capsys: Any) -> None:
+    words = ["--clients", "6", "--megapixels", "0.05", "--queue", "2", "--json"]
+    assert load.main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["answered"] == {k: v for k, v in told["answered"].items() if k in ("200", "503")}
+    assert sum(told["answered"].values()) == 6
+    assert told["peak_mb"] > 50
