@@ -10,16 +10,17 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from tinct.errors import UsageError
-from tinct.settings import AUTO, KEEPS, STRONGEST
+from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST
 from tinct.studio.guard import PROBLEM
 
 MEDIA = {
     "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "tiff": "image/tiff",
-    "avif": "image/avif", "heic": "image/heic", "jxl": "image/jxl",
+    "avif": "image/avif", "heic": "image/heic", "jxl": "image/jxl", "ora": "image/openraster",
 }  # fmt: skip
 ENDINGS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "tiff": ".tif", "avif": ".avif",
-           "heic": ".heic", "jxl": ".jxl"}  # fmt: skip
+           "heic": ".heic", "jxl": ".jxl", "ora": ".ora"}  # fmt: skip
 FORMATS = "^(jpeg|png|webp|tiff|avif|heic|jxl)$"
+EXPORTS = "^(jpeg|png|webp|tiff|avif|heic|jxl|ora)$"
 
 
 class Problem(BaseModel):
@@ -43,6 +44,7 @@ class Change(BaseModel):
     strength: float = Field(default=1.0, ge=0, le=STRONGEST)
     model: str = Field(default=AUTO, max_length=200)
     keep: str = Field(default="auto", pattern=f"^({'|'.join(KEEPS)})$")
+    quality: str = Field(default="balanced", pattern=f"^({'|'.join(QUALITIES)})$")
 
 
 class State(BaseModel):
@@ -61,6 +63,7 @@ class State(BaseModel):
     hints: list[dict[str, Any]]
     strength: float
     keep: str
+    quality: str
     wanted_model: str
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, File, HTTPException, Query, Response, UploadFile
 from tinct.errors import UsageError
 from tinct.hints.files import as_json
 from tinct.studio.desk import Desk
-from tinct.studio.schemas import ERRORS, FORMATS, MEDIA, Change, State, saved_as
+from tinct.studio.schemas import ERRORS, EXPORTS, MEDIA, Change, State, saved_as
 from tinct.studio.sessions import Session, Wanted, hints_of, is_reversible
 
 
@@ -32,6 +32,7 @@ def state_of(desk: Desk, session: Session) -> State:
         hints=[as_json(hint) for hint in wanted.hints],
         strength=wanted.strength,
         keep=wanted.keep,
+        quality=wanted.quality,
         wanted_model=wanted.model,
     )
 
@@ -67,6 +68,7 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
             strength=change.strength,
             model=change.model,
             keep=change.keep,
+            quality=change.quality,
         )
         with working():
             studio.change(session, wanted)
@@ -132,12 +134,27 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
         with working():
             return {"variants": studio.variants(session)}
 
+    @router.get("/v1/sessions/{key}/recipe", responses=ERRORS)
+    def recipe(key: str) -> dict[str, Any]:
+        """Return the color recipe: hints, model and settings, to be given to other pictures."""
+        session = session_of(key)
+        with working():
+            return studio.recipe(session)
+
+    @router.put("/v1/sessions/{key}/recipe", responses=ERRORS)
+    def take_recipe(key: str, recipe: dict[str, Any]) -> State:
+        """Color the picture by a recipe."""
+        session = session_of(key)
+        with working():
+            studio.take_recipe(session, recipe)
+            return state_of(desk, session)
+
     @router.get("/v1/sessions/{key}/export", responses=pictures, response_class=Response)
     def export(
         key: str,
-        format: Annotated[str | None, Query(pattern=FORMATS)] = None,  # noqa: A002
+        format: Annotated[str | None, Query(pattern=EXPORTS)] = None,  # noqa: A002
     ) -> Response:
-        """Return the colored file at full size, with the picture's metadata."""
+        """Return the colored file at full size, with the picture's metadata; ``ora`` has layers."""
         session = session_of(key)
         with working():
             data, kind = studio.export(session, format)

@@ -37,6 +37,7 @@ from tinct.photo import Photo
 from tinct.proposal import Proposal
 from tinct.router import open_model
 from tinct.settings import AUTO, Settings
+from tinct.sidecar import ColorRecipe, parse_recipe
 
 PREVIEW = 1400
 """Longest side of a preview, pixels."""
@@ -56,13 +57,14 @@ class Wanted:
         hints: as in a color recipe.
         strength: factor on chroma.
         model: a name, or ``auto``.
-        keep: as in :class:`tinct.Settings`.
+        keep: as in :class:`tinct.Settings`, like ``quality``.
     """
 
     hints: tuple[Hint, ...] = ()
     strength: float = 1.0
     model: str = AUTO
     keep: str = "auto"
+    quality: str = "balanced"
 
     def settings(self) -> Settings:
         """Return the settings.
@@ -70,7 +72,9 @@ class Wanted:
         Raises:
             UsageError: a value is out of range.
         """
-        return Settings(hints=self.hints, strength=self.strength, keep=self.keep)
+        return Settings(
+            hints=self.hints, strength=self.strength, keep=self.keep, quality=self.quality
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Session:
     version: int = 0
     used: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
-    proposals: dict[str, tuple[Colorizer, Proposal]] = field(default_factory=dict)
+    proposals: dict[tuple[str, str], tuple[Colorizer, Proposal]] = field(default_factory=dict)
     rendered: dict[tuple[int, bool], bytes] = field(default_factory=dict)
 
 
@@ -228,13 +232,17 @@ class Studio:
     def proposed(self, session: Session) -> tuple[Colorizer, Proposal]:
         """Return what the model proposes without hints; it looks once."""
         with session.lock:
-            model = session.wanted.model
-            found = session.proposals.get(model)
+            model, quality = session.wanted.model, session.wanted.quality
+            found = session.proposals.get((model, quality))
             if found is None:
                 seen = visible(session.picture)
                 colorizer = self.front(model).choose(seen)
-                found = colorizer, colorizer.propose(seen, bins=True)
-                session.proposals = {**session.proposals, model: found}
+                mirror = quality == "best" and not colorizer.bundle.paints
+                found = (
+                    colorizer,
+                    colorizer.propose(seen, quality=quality, mirror=mirror, bins=True),
+                )
+                session.proposals = {**session.proposals, (model, quality): found}
             return found
 
     def adjusted(self, session: Session) -> tuple[Colorizer, Proposal]:
@@ -372,7 +380,42 @@ class Studio:
             colorizer, proposal = self.adjusted(session)
             rgb = colorizer.render(session.picture.gray, settings, proposal=proposal)
             colored = Colored(photo=session.picture, rgb=rgb, bundle=colorizer.bundle)
+            if kind == "ora":
+                path = session.path.with_suffix(".ora")
+                colored.save_layers(path, overwrite=True)
+                data = path.read_bytes()
+                path.unlink()
+                return data, kind
             return colored.encode(kind), kind
+
+    def recipe(self, session: Session) -> dict[str, Any]:
+        """Return the color recipe of a picture as plain JSON values."""
+        colorizer, _ = self.proposed(session)
+        wanted = session.wanted
+        held = ColorRecipe(settings=wanted.settings(), model=wanted.model)
+        if wanted.model != AUTO:
+            held = held.of_bundle(colorizer.bundle)
+        return held.as_dict()
+
+    def take_recipe(self, session: Session, held: Any) -> None:
+        """Color a picture by a recipe.
+
+        Raises:
+            UsageError: something in it is wrong, or names files; the message names the field.
+        """
+        recipe = parse_recipe(held)
+        settings = recipe.settings
+        names = {bundle.name for bundle in list_bundles()}
+        self.change(
+            session,
+            Wanted(
+                hints=settings.hints,
+                strength=settings.strength,
+                keep=settings.keep,
+                quality=settings.quality,
+                model=recipe.model if recipe.model in names else AUTO,
+            ),
+        )
 
 
 def is_reversible(session: Session) -> bool:

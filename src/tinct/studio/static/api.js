@@ -46,6 +46,24 @@ export function change(id, wanted) {
   });
 }
 
+export const recipe = (id) => json(`${at(id)}/recipe`);
+
+export function takeRecipe(id, recipe) {
+  return json(`${at(id)}/recipe`, {
+    method: "PUT",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(recipe),
+  });
+}
+
+export function keep(text, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 export async function download(address, name) {
   const answer = await ask(address);
   const told = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition") || "");

@@ -1,7 +1,10 @@
 // The page: pictures, hints, what is undone and redone, and what is saved.
 
 import * as api from "./api.js";
+import { toLab } from "./lab.js";
+import * as strokes from "./strokes.js";
 import * as view from "./view.js";
+import * as wheel from "./wheel.js";
 
 const $ = (id) => document.getElementById(id);
 const HELD = "tinct.sessions";
@@ -75,7 +78,7 @@ async function closePicture(one) {
 function clear() {
   $("frame").hidden = true;
   $("welcome").hidden = false;
-  for (const id of ["save", "undo", "redo"]) $(id).disabled = true;
+  for (const id of ["save", "undo", "redo", "recipe-save", "recipe-load"]) $(id).disabled = true;
   $("about").textContent = "";
   view.place();
 }
@@ -104,7 +107,8 @@ function refresh() {
   $("strength-value").textContent = state.strength.toFixed(2);
   $("model").value = state.wanted_model;
   $("model-said").textContent = `Colored by the model for ${state.task === "lineart" ? "drawings" : "photographs"}.`;
-  $("save").disabled = false;
+  $("quality").value = state.quality;
+  for (const id of ["save", "recipe-save", "recipe-load"]) $(id).disabled = false;
   $("undo").disabled = !current.past.length;
   $("redo").disabled = !current.future.length;
   $("variants-box").hidden = !state.suggests;
@@ -146,7 +150,7 @@ function drawStrip() {
 
 // ---------------------------------------------------------------- changes
 
-const wantedOf = (state) => ({ hints: state.hints, strength: state.strength, model: state.wanted_model, keep: state.keep });
+const wantedOf = (state) => ({ hints: state.hints, strength: state.strength, model: state.wanted_model, keep: state.keep, quality: state.quality });
 
 async function change(one, wanted) {
   const state = await api.change(one.state.id, wanted);
@@ -184,13 +188,19 @@ async function step(from, to, told) {
 
 // ---------------------------------------------------------------- hints
 
-// Where a hint is shown, in shares; null for one that has no single place.
+// Where a hint is shown, in shares: a stroke at its middle; null for one that has no single place.
 function placeOf(hint) {
-  const [x, y] = hint.kind === "point" ? [hint.x, hint.y] : hint.points?.length === 1 ? hint.points[0] : [];
+  const { points } = hint;
+  const [x, y] = hint.kind === "point" ? [hint.x, hint.y] : points?.length ? points[Math.floor(points.length / 2)] : [];
   return x === undefined ? null : { x, y };
 }
 
-const at = (hint, x, y) => (hint.kind === "gray" ? { ...hint, points: [[x, y]] } : { ...hint, x, y });
+function at(hint, x, y) {
+  if (hint.kind === "point") return { ...hint, x, y };
+  const from = placeOf(hint);
+  const clamp = (value) => Math.min(1, Math.max(0, value));
+  return { ...hint, points: hint.points.map(([px, py]) => [clamp(px + x - from.x), clamp(py + y - from.y)]) };
+}
 
 const colorOf = (hint) => (hint.kind === "gray" ? "#808080" : typeof hint.color === "string" ? hint.color : null);
 
@@ -213,6 +223,7 @@ function drawHints() {
     return mark;
   }).filter(Boolean);
   box.replaceChildren(...marks);
+  strokes.draw(current.state.hints, colorOf);
   $("chosen").hidden = chosen < 0;
   view.place();
 }
@@ -269,6 +280,13 @@ function remove(index) {
   edit({ hints: current.state.hints.filter((_, number) => number !== index) }, "The color was removed");
 }
 
+// The hint that is chosen, with the color above.
+function recolored(hint) {
+  if (hint.points?.length > 1) return $("keep-gray").checked ? strokes.gray(hint.points) : strokes.stroke(hint.points, $("color").value);
+  const { x, y } = placeOf(hint);
+  return hintAt(x, y);
+}
+
 function hintAt(x, y) {
   if ($("keep-gray").checked) return { kind: "gray", points: [[x, y]] };
   return { kind: "point", x, y, color: $("color").value };
@@ -276,6 +294,7 @@ function hintAt(x, y) {
 
 async function setAt({ x, y }) {
   pointer = { x, y };
+  showWheel();
   if (pipette) { takeColor(x, y); return; }
   chosen = -1;
   await edit({ hints: [...current.state.hints, hintAt(x, y)] }, "A color was set");
@@ -308,15 +327,26 @@ async function suggest(x, y) {
 function setColor(color) {
   $("color").value = color;
   $("hex").value = color;
+  wheel.follow(color);
 }
 
-function takeColor(x, y) {
-  const image = $("colored");
+function pixelOf(image, x, y) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 1;
   const pen = canvas.getContext("2d");
   pen.drawImage(image, Math.floor(x * image.naturalWidth), Math.floor(y * image.naturalHeight), 1, 1, 0, 0, 1, 1);
-  const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
+  return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}
+
+// The wheel is that of the pointer's lightness: a hint does not change it.
+function showWheel() {
+  if (!$("gray").naturalWidth) return;
+  wheel.draw(toLab(pixelOf($("gray"), pointer.x, pointer.y))[0]);
+  wheel.follow($("color").value);
+}
+
+function takeColor(x, y) {
+  const [r, g, b] = pixelOf($("colored"), x, y);
   setColor(`#${[r, g, b].map((v) => v.toString(16).padStart(2, "0")).join("")}`);
   setPipette(false);
   say("The color was taken");
@@ -389,20 +419,46 @@ $("save").addEventListener("click", () => busy(async () => {
 }));
 $("save-all").addEventListener("click", () => busy(() => api.download(api.zipAddress(pictures.map((one) => one.state.id)), "tinct.zip")));
 $("apply-all").addEventListener("click", () => busy(async () => {
-  const { strength, model, keep } = wantedOf(current.state);
-  for (const one of pictures) if (one !== current) await change(one, { ...wantedOf(one.state), strength, model, keep });
+  const { hints, ...settings } = wantedOf(current.state);
+  for (const one of pictures) if (one !== current) await change(one, { ...wantedOf(one.state), ...settings });
   say("All pictures have these settings");
 }));
 $("undo").addEventListener("click", () => step("past", "future", "Undone"));
 $("redo").addEventListener("click", () => step("future", "past", "Redone"));
-$("color").addEventListener("input", () => { $("hex").value = $("color").value; $("keep-gray").checked = false; });
+$("color").addEventListener("input", () => { setColor($("color").value); $("keep-gray").checked = false; });
+wheel.onPick((color) => { $("color").value = color; $("hex").value = color; $("keep-gray").checked = false; });
+$("gray").addEventListener("load", showWheel);
+$("quality").addEventListener("change", () => edit({ quality: $("quality").value }, "The model looks again"));
+$("recipe-save").addEventListener("click", () => busy(async () => {
+  const text = `${JSON.stringify(await api.recipe(current.state.id), null, 2)}\n`;
+  api.keep(text, `${current.state.name.replace(/\.[^.]*$/, "")}.tinct.json`);
+  say("The recipe was saved");
+}));
+$("recipe-load").addEventListener("click", () => $("recipe-file").click());
+$("recipe-file").addEventListener("change", (event) => busy(async () => {
+  const one = current, before = wantedOf(one.state);
+  let recipe;
+  try {
+    recipe = JSON.parse(await event.target.files[0].text());
+  } catch {
+    throw new Error("This file is no color recipe; choose one that ends in .tinct.json.");
+  } finally {
+    event.target.value = "";
+  }
+  one.state = await api.takeRecipe(one.state.id, recipe);
+  one.past.push(before);
+  one.future.length = 0;
+  if (one === current) refresh();
+  drawStrip();
+  say("The recipe was taken");
+}));
 $("hex").addEventListener("change", () => {
   const text = $("hex").value.trim();
   if (/^#[0-9a-f]{6}$/i.test(text)) setColor(text.toLowerCase()); else fail(new Error(`${text} is no color; write it as #rrggbb.`));
 });
 $("pipette").addEventListener("click", () => setPipette(!pipette));
 $("recolor").addEventListener("click", () => edit({
-  hints: current.state.hints.map((hint, index) => (index === chosen ? hintAt(placeOf(hint).x, placeOf(hint).y) : hint)),
+  hints: current.state.hints.map((hint, index) => (index === chosen ? recolored(hint) : hint)),
 }, "The color was changed"));
 $("remove").addEventListener("click", () => remove(chosen));
 $("strength").addEventListener("input", () => { $("strength-value").textContent = Number($("strength").value).toFixed(2); });
@@ -434,11 +490,15 @@ stage.addEventListener("pointerdown", (event) => {
   fingers.set(event.pointerId, event);
   began = { x: event.clientX, y: event.clientY, moved: false };
   stage.setPointerCapture(event.pointerId);
+  if ($("paint").checked && current && !pipette && fingers.size === 1) strokes.begin(view.spot(event), $("keep-gray").checked ? "#808080" : $("color").value);
 });
 stage.addEventListener("pointermove", (event) => {
   const before = fingers.get(event.pointerId);
   if (!before || !current) return;
-  if (fingers.size === 2) {
+  if (strokes.going() && fingers.size === 1) {
+    strokes.go(view.spot(event));
+  } else if (fingers.size === 2) {
+    strokes.end();
     const [other] = [...fingers.values()].filter((one) => one.pointerId !== event.pointerId);
     const far = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
     view.zoom(far(event) / Math.max(far(before), 1));
@@ -451,6 +511,12 @@ stage.addEventListener("pointermove", (event) => {
 });
 stage.addEventListener("pointerup", (event) => {
   if (!fingers.delete(event.pointerId) || !current) return;
+  const painted = strokes.end();
+  if (painted.length > 1) {
+    const hint = $("keep-gray").checked ? strokes.gray(painted) : strokes.stroke(painted, $("color").value);
+    edit({ hints: [...current.state.hints, hint] }, "A stroke was painted");
+    return;
+  }
   if (began.moved) { sharpen(); return; }
   const spot = view.spot(event);
   if (spot) setAt(spot);
