@@ -95,6 +95,7 @@ def test_join_mixes_the_heads(net: FlagshipNet) -> None:
     lightness, hint = torch.rand(1, 1, 32, 32) * 100, torch.zeros(1, 4, 32, 32)
     with torch.no_grad():
         regressed, _ = net.heads(lightness, hint)
+        net.contrast = 0.0
         net.set_join(0.4, 0.0, 1.5)
         assert torch.allclose(net(lightness, hint)["ab"], (1.5 * regressed).clamp(-110, 110))
         net.set_join(0.4, 1.0, 1.0)

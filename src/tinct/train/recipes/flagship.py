@@ -137,11 +137,20 @@ def flagship_photo(size: Size) -> Recipe:
             coherence=4,
             perceptual_every=3,
             bins_weight=0.3,
+            rarity=0.25,
+            chroma_weight=0.3,
+            seen=True,
+            temperature=0.25,
+            bins_share=0.8,
+            gain=1.3,
+            contrast=0.5,
+            calm=0.0,
         ),
         stages=_STAGES[size],
         size=size,
         data=DataRecipe(hints="mixed", unhinted=0.75, most_hints=50, degraded=0.6),
         precision="auto",
+        sizes=(128, 160, 160),
     )
     if size != "nano":
         return recipe
