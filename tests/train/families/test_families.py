@@ -88,7 +88,13 @@ def test_overfits_one_batch(
     first = dataclasses.replace(recipe.stages[0], freeze=(), lr=lr, steps=steps, batch=4)
     # What the network has learned, not how its heads are joined afterwards; and without what wants
     # pictures to look real, not to be these.
-    plain = {"gain": 1.0, "bins_share": 0.0, "adversary_weight": 0.0, "feature_weights": (0, 0, 0)}
+    plain: dict[str, object] = {
+        "gain": 1.0,
+        "contrast": 0.0,
+        "bins_share": 0.0,
+        "adversary_weight": 0.0,
+    }
+    plain["feature_weights"] = (0, 0, 0)
     known = {key: value for key, value in plain.items() if hasattr(recipe.model, key)}
     recipe = dataclasses.replace(
         recipe,
