@@ -5,7 +5,7 @@ RUN python -m venv /tinct && /tinct/bin/pip install --no-cache-dir "/source[form
 FROM python:3.13-slim
 COPY --from=build /tinct /tinct
 RUN useradd --create-home --uid 10001 tinct
-USER tinct
+USER 10001
 ENV PATH=/tinct/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 EXPOSE 8642
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 
 from tinct.command import terminal
@@ -26,6 +27,7 @@ def serve(given: argparse.Namespace) -> int:
 
     def tell(address: str) -> None:
         terminal.write(address)
+        sys.stdout.flush()  # whoever reads it from a pipe or a container's log waits for it
         terminal.say("pictures stay on this computer; Ctrl-C ends it")
 
     serving.run(
