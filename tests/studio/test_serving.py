@@ -143,8 +143,8 @@ def test_a_body_that_never_ends_is_cut_off() -> None:
                 client.settimeout(0.2)
                 with contextlib.suppress(TimeoutError):
                     answer += client.recv(65536)
-                if b"\r\n\r\n" in answer:
-                    break
+                if b"\r\n\r\n" in answer and answer.endswith(b"}"):
+                    break  # the head may come before the body
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"took longer than 1 s" in answer
     finally:
