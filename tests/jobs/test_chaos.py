@@ -72,8 +72,8 @@ def undisturbed(
 def contents(out: Path) -> dict[str, bytes]:
     """Return all files but the journal; of the report, what failed.
 
-    Not the library's own words in brackets: libvips has one buffer of errors for all threads, so that
-    a thread may find it emptied by another.
+    Not the library's own words in brackets: libvips has one buffer of errors for all threads, so
+    that a thread may find it emptied by another.
     """
     found = {}
     for path in sorted(out.rglob("*")):
