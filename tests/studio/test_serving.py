@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import io
 import json
 import os
@@ -27,7 +28,9 @@ import uvicorn
 from benchmarks import load
 from PIL import Image
 
+from tinct.studio import connections
 from tinct.studio.app import create_app
+from tinct.studio.connections import Impatient
 from tinct.studio.limits import Limits
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -124,14 +127,31 @@ def test_workers_share_an_address_and_keep_no_sessions(cat: Path) -> None:
         assert process.wait(timeout=40) == 0
 
 
-def test_a_body_that_never_ends_is_cut_off() -> None:
-    app = create_app(limits=Limits(seconds=1.0))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    listening = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+@contextlib.contextmanager
+def listening(limits: Limits) -> Iterator[tuple[str, int]]:
+    """A server in a thread, as `tinct serve` sets it up, and its address."""
+    app = create_app(limits=limits)
+    config = uvicorn.Config(app, port=0, log_level="error", http=Impatient, timeout_keep_alive=15)
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        with socket.create_connection(listening.getsockname(), timeout=20) as client:
+        yield listener.getsockname()
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+def read_all(client: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    client.settimeout(20)
+    return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_a_body_that_never_ends_is_cut_off() -> None:
+    with listening(Limits(seconds=1.0)) as address:
+        with socket.create_connection(address, timeout=20) as client:
             client.sendall(
                 b"POST /v1/colorize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
                 b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
@@ -147,9 +167,63 @@ def test_a_body_that_never_ends_is_cut_off() -> None:
                     break  # the head may come before the body
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"took longer than 1 s" in answer
-    finally:
-        server.should_exit = True
-        thread.join(timeout=20)
+
+
+def test_a_head_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
+    whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with listening(Limits()) as address:
+        with socket.create_connection(address, timeout=20) as client:
+            client.sendall(whole[:30])
+            assert read_all(client).startswith(b"HTTP/1.1 408 ")
+        with socket.create_connection(address, timeout=20) as client:  # after a whole one, too
+            client.sendall(whole)
+            first = client.recv(65536)
+            assert first.startswith(b"HTTP/1.1 200 ")
+            client.sendall(whole[:30])
+            assert b"HTTP/1.1 408 " in read_all(client)  # the first one's body may come before
+
+
+def test_a_connection_between_requests_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+    with listening(Limits()) as (host, port):
+        client = http.client.HTTPConnection(host, port, timeout=20)
+        seen = []
+        for pause in (0.0, 0.7):
+            time.sleep(pause)
+            client.request("GET", "/healthz")
+            with client.getresponse() as answer:
+                answer.read()
+                seen.append((answer.status, client.sock))
+        assert [status for status, _ in seen] == [200, 200]
+        assert seen[0][1] is not None
+        assert seen[0][1] is seen[1][1], "the client connected anew"
+        client.close()
+
+
+def test_too_many_connections_are_told_when_to_come_again() -> None:
+    head = (
+        b"POST /v1/colorize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    )
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(listening(Limits(working=1, waiting=0, seconds=30)))
+        for _ in range(65):  # their bodies do not come
+            held = stack.enter_context(socket.create_connection(address, timeout=20))
+            held.sendall(head)
+        deadline = time.monotonic() + 20
+        answer = b""
+        while not answer.startswith(b"HTTP/1.1 503 ") and time.monotonic() < deadline:
+            with socket.create_connection(address, timeout=20) as one_more:
+                one_more.sendall(
+                    b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                )
+                answer = read_all(one_more)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: 5\r\n" in answer
+        assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["status"] == 503
+        status, _, _ = ask(f"http://{address[0]}:{address[1]}/healthz", Host="localhost")
+        assert status == 200
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

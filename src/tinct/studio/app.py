@@ -25,7 +25,7 @@ from tinct.bundle import list_bundles
 from tinct.errors import DeviceError, ModelError, PictureError, SaveError, TinctError, UsageError
 from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST, Settings
 from tinct.studio.desk import Desk
-from tinct.studio.guard import PROBLEM, Guard, Line, problem, request_id
+from tinct.studio.guard import PROBLEM, RETRY_SECONDS, Guard, Line, problem, request_id
 from tinct.studio.limits import BusyError, Limits
 from tinct.studio.schemas import ERRORS, FORMATS, MEDIA, free_name, parsed, saved_as
 from tinct.studio.session_addresses import session_router
@@ -98,6 +98,7 @@ def create_app(
         token=token,
         upload=limits.upload,
         seconds=limits.seconds,
+        most=limits.waiting + limits.working + 64,
         log=log,
     )
 
@@ -231,7 +232,7 @@ def _handle_errors(app: FastAPI, *, sessions: bool) -> None:
     async def busy(request: Request, _: BusyError) -> JSONResponse:
         return told(
             request, 503, "Busy", "Too many pictures are waiting; try again in a moment.",
-            **{"Retry-After": "5"},
+            **{"Retry-After": str(RETRY_SECONDS)},
         )  # fmt: skip
 
     @app.exception_handler(RequestValidationError)

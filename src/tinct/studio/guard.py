@@ -44,6 +44,8 @@ HEADERS = {
 }
 
 
+RETRY_SECONDS = 5
+"""Seconds after which whoever was refused for lack of room may come again."""
 REQUEST_ID = "x-request-id"
 HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -101,6 +103,7 @@ class Guard:
         token: that must come along, or None.
         upload: bytes that a body may have.
         seconds: that it may take to arrive.
+        most: requests that are taken at a time; whoever comes then is asked to come again.
         log: is told of every request that was answered; see :class:`Line`.
     """
 
@@ -112,6 +115,7 @@ class Guard:
         token: str | None,
         upload: int,
         seconds: float,
+        most: int,
         log: Callable[[Line], object] | None = None,
     ) -> None:
         self.app = app
@@ -120,6 +124,8 @@ class Guard:
         self.token = token
         self.upload = upload
         self.seconds = seconds
+        self.most = most
+        self.taken = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -145,6 +151,7 @@ class Guard:
                 message = {**message, "headers": held}
             await send(message)
 
+        self.taken += 1
         try:
             refused = self._refusal(scope, headers, fresh=fresh)
             if refused is not None:
@@ -152,6 +159,7 @@ class Guard:
             else:
                 await self._asked(scope, receive, sending)
         finally:
+            self.taken -= 1
             if self.log is not None:
                 spent = round((time.perf_counter() - began) * 1000, 1)
                 route = getattr(scope.get("route"), "path", "other")
@@ -205,6 +213,8 @@ class Guard:
             given = headers.get("authorization", "").removeprefix("Bearer ") or _cookie(headers)
             if not hmac.compare_digest(given.encode(), self.token.encode()):
                 return 401, "No token", "Send the server's token: Authorization: Bearer TOKEN."
+        if self.taken > self.most and scope["path"] not in OPEN:
+            return 503, "Busy", "Too many requests are being answered; try again in a moment."
         length = headers.get("content-length", "0")
         if not length.isdigit():
             return 400, "Bad length", "Content-Length must be a number."
@@ -271,7 +281,9 @@ def _cookie(headers: dict[str, str]) -> str:
 async def _answer(send: Send, status: int, title: str, detail: str, *, request: str) -> None:
     body = json.dumps(problem(status, title, detail, request=request)).encode()
     headers = [(b"content-type", PROBLEM.encode()), (b"content-length", str(len(body)).encode())]
-    if status in (408, 413):
-        headers.append((b"connection", b"close"))
+    if status in (408, 413, 503):
+        headers.append((b"connection", b"close"))  # what is left of the body is not waited for
+    if status == 503:
+        headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

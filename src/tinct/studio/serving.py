@@ -13,12 +13,15 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from tinct.errors import UsageError
 from tinct.studio.app import create_app
+from tinct.studio.connections import Impatient, share_arenas
 from tinct.studio.guard import Line
 from tinct.studio.limits import Limits
 
@@ -73,7 +76,7 @@ def run(
     opened = address if token is None else f"{address}?token={token}"
     limits = replace(limits, working=max(1, limits.working // workers))
     make = partial(
-        create_app,
+        _app,
         limits=limits,
         hosts=hosts,
         token=token,
@@ -89,7 +92,8 @@ def run(
         server_header=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=30,
-        limit_concurrency=limits.waiting + limits.working + 64,
+        http=Impatient,
+        ws="none",
     )
     tell(opened)
     if browser:
@@ -103,6 +107,12 @@ def run(
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     listening.set_inheritable(True)
     Multiprocess(config, [listening]).run()
+
+
+def _app(**how: Any) -> FastAPI:
+    """Make the app in the process that serves it."""
+    share_arenas()
+    return create_app(**how)
 
 
 def log_line(line: Line) -> None:
