@@ -174,6 +174,19 @@ def test_strength(colorizer: Colorizer) -> None:
     assert chroma[0] < chroma[1] < chroma[2]
 
 
+def test_warmth_moves_colors_but_neither_lightness_nor_hints(colorizer: Colorizer) -> None:
+    gray = ramp(120, 160)
+    hint = Point(x=0.25, y=0.5, color=(50.0, 10.0, -30.0), radius=0.03)
+    plain, warm, cool = (
+        lab_of(colorizer(gray, hints=hint, warmth=warmth)) for warmth in (0.0, 0.6, -0.6)
+    )
+    assert np.abs(warm[..., 0] - plain[..., 0]).mean() < 0.3
+    there, far = (60, 40), (slice(40, 80), slice(130, 150))
+    np.testing.assert_allclose(warm[there][1:], plain[there][1:], atol=1.5)
+    assert cool[far][..., 2].mean() < plain[far][..., 2].mean() - 3
+    assert warm[far][..., 2].mean() > plain[far][..., 2].mean() + 3
+
+
 def test_a_hint_is_obeyed_where_it_is_given_and_stops_at_edges(colorizer: Colorizer) -> None:
     gray = ramp(100, 100, np.uint16) // 4
     gray[:, 50:] += 40000

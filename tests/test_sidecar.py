@@ -22,7 +22,7 @@ from tinct.bundle import Bundle
 from tinct.errors import SaveError, TinctError, UsageError
 from tinct.hints import Hint, Point
 from tinct.hints.files import KINDS, as_json
-from tinct.settings import QUALITIES, STRONGEST, Settings
+from tinct.settings import QUALITIES, STRONGEST, WARMEST, Settings
 from tinct.sidecar import (
     ColorRecipe,
     Keeper,
@@ -54,6 +54,7 @@ def test_the_schema_is_one_and_says_what_the_code_says() -> None:
     assert SCHEMA["properties"]["schema"]["const"] == sidecar.SCHEMA
     assert settings["quality"]["enum"] == list(QUALITIES)
     assert settings["strength"]["maximum"] == STRONGEST
+    assert settings["warmth"]["maximum"] == -settings["warmth"]["minimum"] == WARMEST
     for name, kind in KINDS.items():
         described = set(SCHEMA["$defs"][name]["properties"]) - {"kind"}
         assert described == {field.name for field in dataclasses.fields(kind)}
@@ -65,6 +66,7 @@ recipes = st.builds(
         Settings,
         hints=st.lists(hints(), max_size=3).map(tuple),
         strength=st.floats(0, 1.5),
+        warmth=st.floats(-1, 1),
         quality=st.sampled_from(QUALITIES),
         flat=st.booleans(),
     ),
@@ -99,6 +101,7 @@ def test_a_short_recipe_is_enough() -> None:
         ({"model": {"path": "x"}}, "model.path: the field is unknown"),
         ({"settings": []}, "settings: must be an object"),
         ({"settings": {"strength": 2}}, "settings.strength: must lie in 0..1.5, not 2"),
+        ({"settings": {"warmth": -1.5}}, "settings.warmth: must lie in -1..1, not -1.5"),
         ({"settings": {"strength": "1"}}, "settings.strength: '1' is no number"),
         ({"settings": {"quality": "good"}}, "settings.quality: 'good' is none of fast, balanced"),
         ({"settings": {"qualty": "best"}}, "settings.qualty: the field is unknown; did you mean"),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tinct.bundle import find_bundle
 from tinct.coloring import chroma, luma_chroma, painting, palette, propagation, suggest
 from tinct.coloring.palette import Palette
+from tinct.coloring.warmth import warmed
 from tinct.drawing import flats
 from tinct.engine import Engine, Prediction
 from tinct.errors import UsageError
@@ -123,9 +124,10 @@ class Colorizer(Front):
         *,
         hints: tuple[Hint, ...] = (),
         reference: Palette | None = None,
+        warmth: float = 0.0,
         mirror: bool = False,
     ) -> Proposal:
-        """Apply hints and a palette to what a model proposed; earlier ones are forgotten.
+        """Apply hints, a palette and warmth to what a model proposed; earlier ones are forgotten.
 
         The picture is not opened again, and the model does not look again, unless it has a use for
         hints of its own (``manifest.spreads_hints`` is false).
@@ -134,6 +136,7 @@ class Colorizer(Front):
             proposal: of this colorizer's model.
             hints: colors that are known.
             reference: the palette that the colors take.
+            warmth: as in :class:`tinct.Settings`.
             mirror: as for :meth:`propose`.
         """
         manifest, fitted = self.bundle.manifest, proposal.fitted
@@ -146,6 +149,8 @@ class Colorizer(Front):
                     found = _mean(found, self._mirrored(fitted, planes))
         if reference is not None:
             found = _repainted(found, fitted, reference)
+        if warmth:
+            found = np.concatenate([found[:-2], warmed(found[-2:], warmth)])
         if planes is not None:  # what was said of a place goes before what was said of all
             kept = found if proposal.paints else found[-2:]
             found = propagation.follow(fitted.lightness[0, 0], kept, planes)
@@ -159,6 +164,7 @@ class Colorizer(Front):
         regions: int = 3,
         hints: tuple[Hint, ...] = (),
         reference: Palette | None = None,
+        warmth: float = 0.0,
     ) -> list[Proposal]:
         """Make coherent alternatives: the most doubtful regions get their other likely colors.
 
@@ -168,6 +174,7 @@ class Colorizer(Front):
             regions: how many regions change at most.
             hints: that hold in all of them, also inside those regions.
             reference: as for :meth:`adjust`.
+            warmth: likewise.
 
         Raises:
             UsageError: there are no ``bins``.
@@ -180,7 +187,8 @@ class Colorizer(Front):
                 for region, likely in choice
                 for x, y in suggest.interior(region.mask, cover=proposal.cover)
             )
-            made.append(self.adjust(proposal, hints=(*others, *hints), reference=reference))
+            told = (*others, *hints)
+            made.append(self.adjust(proposal, hints=told, reference=reference, warmth=warmth))
         return made
 
     def render(
@@ -215,6 +223,7 @@ class Colorizer(Front):
                 self.propose(gray, quality=settings.quality, mirror=mirror),
                 hints=settings.hints,
                 reference=settings.reference,
+                warmth=settings.warmth,
                 mirror=mirror,
             )
         if proposal.paints:

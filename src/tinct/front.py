@@ -222,6 +222,7 @@ class Front(ABC):
                 replace(proposal, size=gray.size),
                 hints=settings.hints,
                 reference=settings.reference,
+                warmth=settings.warmth,
                 mirror=mirror,
             )
             low, high = (gray.upright(plane) for plane in decoding.result())

@@ -26,6 +26,9 @@ KEEPS = ("auto", "lightness", "luma")
 STRONGEST = 1.5
 """The largest factor on chroma."""
 
+WARMEST = 1.0
+"""The largest warmth; its negative is the least."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -38,6 +41,8 @@ class Settings:
         hints: colors that are known: one or more of what :func:`tinct.read_hints` takes. Kept as a
             tuple of hints.
         strength: factor on the colors' chroma, 0 (gray) to 1.5.
+        warmth: -1 (cooler) to 1 (warmer); grays and hints stay. 1 is as by the light of D50 instead
+            of D65.
         quality: ``fast``, ``balanced`` or ``best``: the size at which the model works.
         reference: a picture in color whose palette the colors take: a path, the bytes of a file, a
             PIL image, an array, or what :func:`tinct.read_palette` gave, which is how it is kept;
@@ -54,6 +59,7 @@ class Settings:
 
     hints: tuple[Hint, ...] = ()
     strength: float = 1.0
+    warmth: float = 0.0
     quality: str = "balanced"
     reference: Any = None
     flat: bool = False
@@ -62,6 +68,10 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= STRONGEST:
             raise UsageError(f"The strength must lie in 0..{STRONGEST:g}, not {self.strength:g}.")
+        if not -WARMEST <= self.warmth <= WARMEST:
+            raise UsageError(
+                f"The warmth must lie in {-WARMEST:g}..{WARMEST:g}, not {self.warmth:g}."
+            )
         if self.quality not in QUALITIES:
             raise UsageError(f"The quality must be {', '.join(QUALITIES)}, not {self.quality!r}.")
         if self.keep not in KEEPS:
@@ -83,6 +93,7 @@ class Wanted(TypedDict, total=False):
         settings: where the other values come from; the defaults if not given.
         hints: one or more of what :func:`tinct.read_hints` takes.
         strength: see :class:`Settings`, as for all others.
+        warmth: likewise.
         quality: likewise.
         reference: likewise.
         flat: likewise.
@@ -92,6 +103,7 @@ class Wanted(TypedDict, total=False):
     settings: Settings | None
     hints: Given
     strength: float
+    warmth: float
     quality: str
     reference: Any
     flat: bool

@@ -21,7 +21,7 @@ from tinct.bundle import Bundle
 from tinct.errors import PictureError, SaveError, UsageError
 from tinct.hints import files as hint_files
 from tinct.hints.validation import FieldError, number_of
-from tinct.settings import KEEPS, QUALITIES, STRONGEST, Settings
+from tinct.settings import KEEPS, QUALITIES, STRONGEST, WARMEST, Settings
 
 SCHEMA = "tinct.recipe/1"
 ENDING = ".tinct.json"
@@ -70,6 +70,7 @@ class ColorRecipe:
             "model": {name: value for name, value in model.items() if value is not None},
             "settings": {
                 "strength": held.strength,
+                "warmth": held.warmth,
                 "quality": held.quality,
                 "flat": held.flat,
                 "keep": held.keep,
@@ -120,12 +121,13 @@ def parse_recipe(held: Any, *, folder: Path | None = None) -> ColorRecipe:
     if not isinstance(version, str):
         raise FieldError("tinct", "must be a version as text")
     model = _object(fields, "model", known=["name", "sha256"])
-    given = _object(fields, "settings", known=["strength", "quality", "flat", "keep"])
+    given = _object(fields, "settings", known=["strength", "warmth", "quality", "flat", "keep"])
     default = Settings()
     return ColorRecipe(
         settings=Settings(
             hints=hint_files.from_json(fields.get("hints", []), folder=folder),
             strength=_strength(given.get("strength", default.strength)),
+            warmth=_warmth(given.get("warmth", default.warmth)),
             quality=_quality(given.get("quality", default.quality)),
             flat=_flat(given.get("flat", default.flat)),
             keep=_keep(given.get("keep", default.keep)),
@@ -163,6 +165,14 @@ def _strength(value: Any) -> float:
     if not 0 <= strength <= STRONGEST:
         raise FieldError("settings.strength", f"must lie in 0..{STRONGEST:g}, not {strength:g}")
     return strength
+
+
+def _warmth(value: Any) -> float:
+    warmth = number_of("settings.warmth", value)
+    if not -WARMEST <= warmth <= WARMEST:
+        limits = f"{-WARMEST:g}..{WARMEST:g}"
+        raise FieldError("settings.warmth", f"must lie in {limits}, not {warmth:g}")
+    return warmth
 
 
 def _quality(value: Any) -> str:

@@ -19,10 +19,10 @@ from tinct.command import cli, commands, options
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
 OPTIONS = {
-    "colorize": "-h --help -o --output --overwrite --format --strength --hint --hints --reference "
-    "--recipe --save-recipe --flat --keep --layers --all-pages --json --raw --recursive --glob "
-    "--watch --sheet --force --encoder --crf --frame-by-frame --stills --model --quality --device "
-    "--threads",
+    "colorize": "-h --help -o --output --overwrite --format --strength --warmth --hint --hints "
+    "--reference --recipe --save-recipe --flat --keep --layers --all-pages --json --raw "
+    "--recursive --glob --watch --sheet --force --encoder --crf --frame-by-frame --stills --model "
+    "--quality --device --threads",
     "suggest": "-h --help --count --colors --map --variants -o --output --overwrite --json --model "
     "--quality --device --threads",
     "restore": "-h --help -o --output --overwrite",
@@ -36,8 +36,8 @@ OPTIONS = {
     "evaluate": "-h --help --hints --limit --faded --json --html --model --quality --device "
     "--threads",
     "jobs": "-h --help --json",
-    "cluster": "-h --help --workers --gpus --address --format --strength --recipe --force --json "
-    "--model --quality --device --threads",
+    "cluster": "-h --help --workers --gpus --address --format --strength --warmth --recipe --force "
+    "--json --model --quality --device --threads",
     "train": "-h --help --list --data --out --size --set --resume --from --new",
     "pack": "-h --help -o --output --mib --short",
     "finetune": "-h --help --from -o --output --name --overwrite",
@@ -115,6 +115,8 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["x.jpg", "--strength", "1.6"], "'1.6' is not a number from 0 to 1.5"),
         (["x.jpg", "--strength", "-1"], "'-1' is not a number from 0 to 1.5"),
         (["x.jpg", "--strength", "nan"], "'nan' is not a number from 0 to 1.5"),
+        (["x.jpg", "--warmth", "2"], "'2' is not a number from -1 (cooler) to 1 (warmer)"),
+        (["x.jpg", "--warmth", "warm"], "'warm' is not a number from -1 (cooler) to 1 (warmer)"),
         (["x.jpg", "--threads", "0"], "'0' is not a whole number of at least 1"),
         (["x.jpg", "--hint", "nonsense"], "nonsense"),
         (["-", "--raw", "640"], "'640' is no width and height"),

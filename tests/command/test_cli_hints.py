@@ -84,7 +84,13 @@ def test_a_recipe_is_replayed_at_another_resolution(capsys: Captured) -> None:
     words = ("photo.jpg", *TINY, "--strength", "0.9", "--quality", "best", *hint)
     assert run(*words, "--save-recipe") == 0
     held = json.loads(Path("photo.tinct.json").read_text("utf-8"))
-    assert held["settings"] == {"strength": 0.9, "quality": "best", "flat": False, "keep": "auto"}
+    assert held["settings"] == {
+        "strength": 0.9,
+        "warmth": 0.0,
+        "quality": "best",
+        "flat": False,
+        "keep": "auto",
+    }
     assert held["model"]["name"] == "tiny"
     assert held["tinct"] == tinct.__version__
     assert "px" not in json.dumps(held["hints"])
@@ -101,11 +107,18 @@ def test_a_recipe_is_replayed_at_another_resolution(capsys: Captured) -> None:
 
 def test_options_beside_a_recipe_win_and_hints_are_added() -> None:
     assert run("photo.jpg", *TINY, "--hint", "0.1,0.5,0.3=#3060a0", "--save-recipe") == 0
-    words = ("--recipe", "photo.tinct.json", "--strength", "0", "--quality", "fast")
+    words = ("--recipe", "photo.tinct.json", "--strength", "0", "--warmth", "-0.5")
+    words += ("--quality", "fast")
     assert run("photo.jpg", *words, "-o", "x.png", "--save-recipe", "new.json") == 0
     assert np.abs(ab("x.png", 0.1, 0.5)).max() < 0.5
     held = json.loads(Path("new.json").read_text("utf-8"))
-    assert held["settings"] == {"strength": 0, "quality": "fast", "flat": False, "keep": "auto"}
+    assert held["settings"] == {
+        "strength": 0,
+        "warmth": -0.5,
+        "quality": "fast",
+        "flat": False,
+        "keep": "auto",
+    }
     more = ("--recipe", "photo.tinct.json", "--hint", "0.9,0.5=red", "--save-recipe", "more.json")
     assert run("photo.jpg", *more, "-o", "y.png") == 0
     held = json.loads(Path("more.json").read_text("utf-8"))

@@ -64,11 +64,13 @@ def test_hints_and_options_count(client: TestClient, cat: Path) -> None:
     plain = send(client, cat.read_bytes(), format="png")
     blue = send(client, cat.read_bytes(), format="png", hints=hint)
     gray = send(client, cat.read_bytes(), format="png", strength="0")
+    warm = send(client, cat.read_bytes(), format="png", warmth="1")
     pictures = [
-        np.asarray(Image.open(io.BytesIO(a.content))).astype(int) for a in (plain, blue, gray)
+        np.asarray(Image.open(io.BytesIO(a.content))).astype(int) for a in (plain, blue, gray, warm)
     ]
     assert np.abs(pictures[0] - pictures[1]).max() > 20
     assert np.ptp(pictures[2], axis=2).max() <= 1
+    assert pictures[3][..., 2].mean() < pictures[0][..., 2].mean() - 1  # less blue
     assert blue.headers["content-disposition"].endswith("cat.color.png")
 
 
@@ -81,8 +83,9 @@ def test_a_session_from_opening_to_closing(client: TestClient, cat: Path) -> Non
     assert (state["width"], state["height"], state["reversible"]) == (451, 300, True)
     before = client.get(f"{address}/preview").content
     hint = {"kind": "point", "x": 0.1, "y": 0.1, "color": "#2040c0"}
-    changed = client.put(address, json={"hints": [hint], "strength": 1.2}).json()
+    changed = client.put(address, json={"hints": [hint], "strength": 1.2, "warmth": 0.3}).json()
     assert changed["version"] == 1
+    assert changed["warmth"] == 0.3
     assert changed["hints"][0]["x"] == 0.1
     assert client.get(address).json() == changed
     assert client.get(f"{address}/preview").content != before
@@ -123,6 +126,7 @@ def test_several_files_in_a_zip_have_different_names(client: TestClient, cat: Pa
             "picture",
         ),
         ({"strength": "9"}, "strength"),
+        ({"warmth": "-2"}, "warmth"),
         ({"model": "../../secret"}, "no installed model"),
         ({"model": "/tmp"}, "no installed model"),
         ({"format": "exe"}, "format"),

@@ -107,6 +107,22 @@ def test_how_closely_it_looks_is_chosen(page: Page, cat: Path) -> None:
     expect(page.locator("#quality")).to_have_value("fast")
 
 
+def test_warmer_and_back(page: Page, cat: Path) -> None:
+    load(page, cat)
+    before = shown(page)
+    page.locator("#warmth").focus()
+    page.keyboard.press("End")  # the warmest
+    page.keyboard.press("Tab")
+    until(page, "document.getElementById('said').textContent === 'The warmth was changed'")
+    settle(page)
+    assert shown(page)[..., 2].mean() > before[..., 2].mean() + 2
+    expect(page.locator("#warmth-value")).to_have_text("1.00")
+    page.keyboard.press("Control+z")
+    until(page, "document.getElementById('warmth').value === '0'")
+    settle(page)
+    np.testing.assert_allclose(shown(page), before, atol=1)
+
+
 def test_a_recipe_is_saved_and_taken(page: Page, cat: Path, tmp_path: Path) -> None:
     load(page, cat)
     page.fill("#hex", "#2040c0")

@@ -261,6 +261,7 @@ def _recipe(given: argparse.Namespace, *, hints: Sequence[str]) -> ColorRecipe:
         held,
         hints=(*held.hints, *files, *map(parse_hint, hints)),
         strength=held.strength if given.strength is None else given.strength,
+        warmth=held.warmth if given.warmth is None else given.warmth,
         quality=given.quality or held.quality,
         reference=None if given.reference is None else Path(given.reference),
         flat=given.flat or held.flat,

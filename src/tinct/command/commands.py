@@ -128,6 +128,7 @@ def cluster(given: argparse.Namespace) -> int:
         settings=Settings(
             hints=held.hints,
             strength=held.strength if given.strength is None else given.strength,
+            warmth=held.warmth if given.warmth is None else given.warmth,
             quality=given.quality or held.quality,
             flat=held.flat,
         ),

@@ -19,10 +19,11 @@ from tinct.command.parsing import (
     one_of,
     picture_format,
     strength_of,
+    warmth_of,
     whole_numbers,
 )
 from tinct.errors import TinctError
-from tinct.settings import AUTO, KEEPS, STRONGEST
+from tinct.settings import AUTO, KEEPS, STRONGEST, WARMEST
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 READER_GONE = 141  # 128 + SIGPIPE
@@ -143,6 +144,12 @@ The model auto tells line drawings from photographs and colors each with its own
         metavar="S",
         help="how strong the colors are: 0 is gray, 1 as the model proposes (default), up to "
         f"{STRONGEST:g}",
+    )
+    parser.add_argument(
+        "--warmth",
+        type=warmth_of,
+        metavar="W",
+        help=f"{-WARMEST:g} (cooler) to {WARMEST:g} (warmer); grays and hints stay as they are",
     )
     parser.add_argument(
         "--hint",
@@ -358,6 +365,7 @@ The same command again colors the rest. What became of every picture stands in P
         "--format", type=picture_format, metavar="F", help="(default: as the input)"
     )
     parser.add_argument("--strength", type=strength_of, metavar="S", help="of the colors")
+    parser.add_argument("--warmth", type=warmth_of, metavar="W", help="of the colors")
     parser.add_argument(
         "--recipe", metavar="FILE", help="color as FILE.tinct.json says; options beside it win"
     )

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from tinct.errors import UsageError
-from tinct.settings import STRONGEST
+from tinct.settings import STRONGEST, WARMEST
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -85,6 +85,17 @@ def strength_of(text: str) -> float:
             return value
     raise argparse.ArgumentTypeError(
         f"{text!r} is not a number from {low:g} to {high:g}; 1 is what the model proposes"
+    )
+
+
+def warmth_of(text: str) -> float:
+    """Convert a warmth and check its range."""
+    with suppress(ValueError):
+        value = float(text)
+        if -WARMEST <= value <= WARMEST:
+            return value
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a number from {-WARMEST:g} (cooler) to {WARMEST:g} (warmer)"
     )
 
 

@@ -351,6 +351,7 @@ def hash_settings(settings: Settings, **more: Any) -> str:
         "quality": settings.quality,
         "flat": settings.flat,
         "reference": palette and [palette.mean.tolist(), palette.covariance.tolist()],
+        **({"warmth": settings.warmth} if settings.warmth else {}),  # journals are older than it
         **more,
     }
     return hashlib.sha256(json.dumps(held, sort_keys=True).encode("ascii")).hexdigest()

@@ -286,7 +286,13 @@ def _propose(plan: _Plan, gray: NDArray[Any], hints: tuple[Hint, ...]) -> Propos
     colorizer, settings = plan.colorizer, plan.settings
     mirror = settings.quality == "best" and not colorizer.bundle.paints
     proposal = colorizer.propose(gray, quality=settings.quality, mirror=mirror)
-    return colorizer.adjust(proposal, hints=hints, reference=settings.reference, mirror=mirror)
+    return colorizer.adjust(
+        proposal,
+        hints=hints,
+        reference=settings.reference,
+        warmth=settings.warmth,
+        mirror=mirror,
+    )
 
 
 def _encode(

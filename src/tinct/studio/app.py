@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from tinct import __version__
 from tinct.bundle import list_bundles
 from tinct.errors import DeviceError, ModelError, PictureError, SaveError, TinctError, UsageError
-from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST, Settings
+from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST, WARMEST, Settings
 from tinct.studio.desk import Desk
 from tinct.studio.guard import PROBLEM, RETRY_SECONDS, Guard, Line, problem, request_id
 from tinct.studio.limits import BusyError, Limits
@@ -114,6 +114,7 @@ def create_app(
         picture: Annotated[UploadFile, File(description="a picture file")],
         hints: Annotated[str, Form(description="hints as JSON")] = "[]",
         strength: Annotated[float, Form(ge=0, le=STRONGEST)] = 1.0,
+        warmth: Annotated[float, Form(ge=-WARMEST, le=WARMEST)] = 0.0,
         quality: Annotated[str, Form(pattern=f"^({'|'.join(QUALITIES)})$")] = "balanced",
         model: Annotated[str, Form(max_length=200)] = AUTO,
         keep: Annotated[str, Form(pattern=f"^({'|'.join(KEEPS)})$")] = "auto",
@@ -121,7 +122,11 @@ def create_app(
     ) -> Response:
         """Color one picture. No state is kept."""
         settings = Settings(
-            hints=hints_of(parsed(hints)), strength=strength, quality=quality, keep=keep
+            hints=hints_of(parsed(hints)),
+            strength=strength,
+            warmth=warmth,
+            quality=quality,
+            keep=keep,
         )
         with working():
             began = time.perf_counter()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from tinct.errors import UsageError
-from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST
+from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST, WARMEST
 from tinct.studio.guard import PROBLEM
 
 MEDIA = {
@@ -42,6 +42,7 @@ class Change(BaseModel):
         examples=[[{"kind": "point", "x": 0.4, "y": 0.6, "color": "#2e6b3a"}]],
     )
     strength: float = Field(default=1.0, ge=0, le=STRONGEST)
+    warmth: float = Field(default=0.0, ge=-WARMEST, le=WARMEST)
     model: str = Field(default=AUTO, max_length=200)
     keep: str = Field(default="auto", pattern=f"^({'|'.join(KEEPS)})$")
     quality: str = Field(default="balanced", pattern=f"^({'|'.join(QUALITIES)})$")
@@ -62,6 +63,7 @@ class State(BaseModel):
     warnings: list[str]
     hints: list[dict[str, Any]]
     strength: float
+    warmth: float
     keep: str
     quality: str
     wanted_model: str

@@ -31,6 +31,7 @@ def state_of(desk: Desk, session: Session) -> State:
         warnings=list(session.warnings),
         hints=[as_json(hint) for hint in wanted.hints],
         strength=wanted.strength,
+        warmth=wanted.warmth,
         keep=wanted.keep,
         quality=wanted.quality,
         wanted_model=wanted.model,
@@ -60,12 +61,13 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
 
     @router.put("/v1/sessions/{key}", responses=ERRORS)
     def change_session(key: str, change: Change, response: Response) -> State:
-        """Change hints, strength, model, or what is kept."""
+        """Change hints, strength, warmth, model, or what is kept."""
         session = session_of(key)
         began = time.perf_counter()
         wanted = Wanted(
             hints=hints_of(change.hints),
             strength=change.strength,
+            warmth=change.warmth,
             model=change.model,
             keep=change.keep,
             quality=change.quality,

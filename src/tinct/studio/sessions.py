@@ -56,12 +56,14 @@ class Wanted:
     Attributes:
         hints: as in a color recipe.
         strength: factor on chroma.
+        warmth: as in :class:`tinct.Settings`.
         model: a name, or ``auto``.
         keep: as in :class:`tinct.Settings`, like ``quality``.
     """
 
     hints: tuple[Hint, ...] = ()
     strength: float = 1.0
+    warmth: float = 0.0
     model: str = AUTO
     keep: str = "auto"
     quality: str = "balanced"
@@ -73,7 +75,11 @@ class Wanted:
             UsageError: a value is out of range.
         """
         return Settings(
-            hints=self.hints, strength=self.strength, keep=self.keep, quality=self.quality
+            hints=self.hints,
+            strength=self.strength,
+            warmth=self.warmth,
+            keep=self.keep,
+            quality=self.quality,
         )
 
 
@@ -248,7 +254,8 @@ class Studio:
     def adjusted(self, session: Session) -> tuple[Colorizer, Proposal]:
         """Return the proposal with the session's hints."""
         colorizer, proposal = self.proposed(session)
-        return colorizer, colorizer.adjust(proposal, hints=session.wanted.hints)
+        wanted = session.wanted
+        return colorizer, colorizer.adjust(proposal, hints=wanted.hints, warmth=wanted.warmth)
 
     def view(self, session: Session, *, whole: bool = False) -> bytes:
         """Return the colored picture as JPEG, as a preview or at full size."""
@@ -290,7 +297,11 @@ class Studio:
                 for region, likely in choice
                 for x, y in suggest.interior(region.mask, cover=proposal.cover)
             )
-            adjusted = colorizer.adjust(proposal, hints=(*hints, *session.wanted.hints))
+            adjusted = colorizer.adjust(
+                proposal,
+                hints=(*hints, *session.wanted.hints),
+                warmth=session.wanted.warmth,
+            )
             picture = base64.b64encode(_jpeg(colorizer.render(small, proposal=adjusted)))
             found.append(
                 {
@@ -411,6 +422,7 @@ class Studio:
             Wanted(
                 hints=settings.hints,
                 strength=settings.strength,
+                warmth=settings.warmth,
                 keep=settings.keep,
                 quality=settings.quality,
                 model=recipe.model if recipe.model in names else AUTO,

@@ -105,6 +105,8 @@ function refresh() {
   $("colored").alt = `${state.name}, colored`;
   $("strength").value = state.strength;
   $("strength-value").textContent = state.strength.toFixed(2);
+  $("warmth").value = state.warmth;
+  $("warmth-value").textContent = state.warmth.toFixed(2);
   $("model").value = state.wanted_model;
   $("model-said").textContent = `Colored by the model for ${state.task === "lineart" ? "drawings" : "photographs"}.`;
   $("quality").value = state.quality;
@@ -150,7 +152,7 @@ function drawStrip() {
 
 // ---------------------------------------------------------------- changes
 
-const wantedOf = (state) => ({ hints: state.hints, strength: state.strength, model: state.wanted_model, keep: state.keep, quality: state.quality });
+const wantedOf = (state) => ({ hints: state.hints, strength: state.strength, warmth: state.warmth, model: state.wanted_model, keep: state.keep, quality: state.quality });
 
 async function change(one, wanted) {
   const state = await api.change(one.state.id, wanted);
@@ -463,6 +465,8 @@ $("recolor").addEventListener("click", () => edit({
 $("remove").addEventListener("click", () => remove(chosen));
 $("strength").addEventListener("input", () => { $("strength-value").textContent = Number($("strength").value).toFixed(2); });
 $("strength").addEventListener("change", () => edit({ strength: Number($("strength").value) }, "The strength was changed"));
+$("warmth").addEventListener("input", () => { $("warmth-value").textContent = Number($("warmth").value).toFixed(2); });
+$("warmth").addEventListener("change", () => edit({ warmth: Number($("warmth").value) }, "The warmth was changed"));
 $("model").addEventListener("change", () => edit({ model: $("model").value }, "The model was changed"));
 $("compare").addEventListener("click", () => {
   const on = $("compare").getAttribute("aria-pressed") !== "true";
