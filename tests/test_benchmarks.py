@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import clock, kept, lines, pictures, table  # noqa: E402
+from benchmarks import clock, kept, lines, pictures, restored, table  # noqa: E402
 from benchmarks.rivals import score as rivals  # noqa: E402
 from benchmarks.rows import ROWS, Row, Setting  # noqa: E402
 
@@ -225,3 +225,27 @@ def test_what_keeping_the_gray_costs(tiny: Bundle) -> None:
     gray = kept.luma_of(kept.gray_jpeg(rgb)).astype(float)
     weighed = rgb @ np.array([0.299, 0.587, 0.114])  # BT.601
     assert np.abs(gray - weighed).mean() < 2
+
+
+def test_gray_jpegs_come_back_and_others_are_told(
+    tiny: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    noise = np.random.default_rng(3).integers(0, 255, (40, 56, 3), np.uint8)
+    for number in range(len(restored.encoders())):
+        Image.fromarray(noise).save(tmp_path / f"{number:02}.jpg")
+    Image.fromarray(noise[..., 0]).save(tmp_path / "gray.jpeg")
+    words = [str(tmp_path), "--model", str(tiny.path)]
+    assert restored.main(words) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["made by"] for row in rows} == {"as found", *restored.encoders()}
+    assert {row["became"] for row in rows} == {"restored"}
+    assert (
+        len({encode(Image.fromarray(noise[..., 0])) for encode in restored.encoders().values()}) > 5
+    )
+
+    monkeypatch.setattr(restored, "restore_gray", lambda colored: colored)
+    assert restored.main(words) == 1
+    assert {row["became"] for row in json.loads(capsys.readouterr().out)} == {"other bytes"}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import av
@@ -117,6 +120,54 @@ def test_ffmpeg_reads_the_same_luma() -> None:
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     seen = rows[: frame.height, : frame.width].astype(int)
     assert np.abs(seen - luma_of(made)).max() <= 2
+
+
+GO = """package main
+import ("bufio"; "fmt"; "image/jpeg"; "os")
+func main() {
+	picture, err := jpeg.Decode(bufio.NewReader(os.Stdin))
+	if err != nil { fmt.Fprintln(os.Stderr, err); os.Exit(1) }
+	out := bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	for y := 0; y < picture.Bounds().Dy(); y++ {
+		for x := 0; x < picture.Bounds().Dx(); x++ {
+			r, g, b, _ := picture.At(x, y).RGBA()
+			out.Write([]byte{byte(r >> 8), byte(g >> 8), byte(b >> 8)})
+		}
+	}
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
+def test_go_reads_the_same_colors(tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text(GO)
+    subprocess.run(["go", "build", "-o", "reader", "main.go"], cwd=tmp_path, check=True)
+    for kind in ({}, {"progressive": True}, {"restart_marker_blocks": 3}):
+        made = colored(gray_jpeg(61, 97, **kind))
+        done = subprocess.run([tmp_path / "reader"], input=made, capture_output=True, check=False)
+        assert done.returncode == 0, (kind, done.stderr)
+        seen = np.frombuffer(done.stdout, np.uint8).reshape(61, 97, 3).astype(int)
+        assert np.abs(seen - np.asarray(Image.open(io.BytesIO(made)))).max() <= 10
+
+
+def test_chroma_has_full_size_where_the_gray_has_restart_markers() -> None:
+    """Go's image/jpeg reads no restart markers of a component that is finer than others."""
+    height, width = 61, 97
+    rows, columns = np.mgrid[: -(-height // 2), : -(-width // 2)]
+    chroma = (60 + 3 * rows).astype(np.uint8), (200 - 2 * columns).astype(np.uint8)
+    seen = {}
+    for name, kind in (("plain", {}), ("restarts", {"restart_marker_blocks": 3})):
+        data = gray_jpeg(height, width, **kind)
+        made = splice(parse(data), chroma, Extras())
+        assert restore(parse(made)) == data
+        seen[name] = planes(made).astype(int)
+        factors = {one[1:3] for one in Image.open(io.BytesIO(made)).layer}
+        assert (factors == {(1, 1)}) is (name == "restarts")
+    apart = np.abs(seen["plain"] - seen["restarts"])
+    assert apart[..., 0].max() == 0
+    assert apart[..., 1:].max() <= 4
+    assert apart[..., 1:].mean() < 1
 
 
 def test_sampling_factors_of_the_gray_file_do_not_matter() -> None:

@@ -1,9 +1,11 @@
 """Color a gray JPEG without touching its gray, and take the color back.
 
 A gray JPEG is a luma plane. The colored file has three components, each in scans of its own: the
-gray file's entropy-coded data byte for byte, then Cb and Cr at half size. The scan of a single
+gray file's entropy-coded data byte for byte, then Cb and Cr, at half size. The scan of a single
 component has the same blocks whatever the sampling factors [1, A.2.2], and tables may be defined
-anew between scans [1, B.2.4]. What the gray file held beside its scans is kept in APP7 segments, so
+anew between scans [1, B.2.4]. Where the gray has restart markers the chroma has full size: Go's
+image/jpeg counts restart intervals in squares of all components, which are the luma's blocks only
+then. What the gray file held beside its scans is kept in APP7 segments, so
 that it can be restored byte for byte.
 
 References:
@@ -116,8 +118,14 @@ def splice(
     names = (luma.name, (luma.name + 1) % 256, (luma.name + 2) % 256)
     table = _free_table(jpeg)
     assert table is not None
+    whole = _has_restarts(jpeg)
+
+    def code(plane: NDArray[np.uint8]) -> Jpeg:
+        size = (frame.height, frame.width) if whole else plane.shape
+        return _coded(plane, size=size, progressive=frame.kind == PROGRESSIVE)
+
     with ThreadPoolExecutor(2) as pool:
-        coded = list(pool.map(_coded, chroma, [frame.kind == PROGRESSIVE] * 2))
+        coded = list(pool.map(code, chroma))
     out = [b"\xff\xd8", *_head(jpeg, extras), *parted(APP7, NAME, _memory(jpeg))]
     quantizer = next(one for one in coded[0].segments if one.marker == DQT)
     body = coded[0].body(quantizer)
@@ -125,7 +133,7 @@ def splice(
     for one in jpeg.segments:
         if one.marker in FRAMES:
             body = struct.pack(">BHHB", 8, frame.height, frame.width, 3)
-            body += bytes((names[0], 0x22, luma.table))
+            body += bytes((names[0], 0x11 if whole else 0x22, luma.table))
             body += bytes((names[1], 0x11, table, names[2], 0x11, table))
             out.append(segment(frame.kind, body))
         elif one.marker in (SOS, DHT, DQT, DRI):
@@ -143,9 +151,17 @@ def splice(
     return b"".join(out)
 
 
-def _coded(plane: NDArray[np.uint8], progressive: bool) -> Jpeg:
-    """Encode one chroma plane as a gray JPEG of its own."""
+def _has_restarts(jpeg: Jpeg) -> bool:
+    """Tell whether any scan may hold restart markers."""
+    return any(one.marker == DRI and any(jpeg.body(one)) for one in jpeg.segments)
+
+
+def _coded(plane: NDArray[np.uint8], *, size: tuple[int, ...], progressive: bool) -> Jpeg:
+    """Encode one chroma plane as a gray JPEG of its own, enlarged twice if that is its size."""
     image = libvips.image_of(plane, interpretation="b-w")
+    if size != plane.shape:
+        height, width = size
+        image = image.resize(2, kernel="linear").crop(0, 0, width, height)
     return parse(bytes(image.jpegsave_buffer(Q=CHROMA_QUALITY, interlace=progressive, keep="none")))
 
 
