@@ -16,6 +16,7 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
 from PIL import Image
+from skimage.color import rgb2lab
 
 from tinct.studio import limits as limits_module
 from tinct.studio.app import create_app
@@ -72,6 +73,45 @@ def test_hints_and_options_count(client: TestClient, cat: Path) -> None:
     assert np.ptp(pictures[2], axis=2).max() <= 1
     assert pictures[3][..., 2].mean() < pictures[0][..., 2].mean() - 1  # less blue
     assert blue.headers["content-disposition"].endswith("cat.color.png")
+
+
+def mean_ab(data: bytes) -> np.ndarray:
+    rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    return rgb2lab(rgb).reshape(-1, 3)[:, 1:].mean(0)
+
+
+def palette_picture() -> bytes:
+    """Greens, some of them darker."""
+    rng = np.random.default_rng(4)
+    rgb = np.stack([rng.integers(20, 90, (40, 60)) + add for add in (0, 45, 10)], axis=-1)
+    held = io.BytesIO()
+    Image.fromarray(rgb.astype(np.uint8)).save(held, "PNG")
+    return held.getvalue()
+
+
+def test_the_palette_of_another_picture(client: TestClient, cat: Path) -> None:
+    green = palette_picture()
+    plain = send(client, cat.read_bytes(), format="png").content
+    files = {"picture": ("cat.jpg", cat.read_bytes()), "reference": ("green.png", green)}
+    referred = client.post("/v1/colorize", files=files, data={"format": "png"}).content
+    wanted = mean_ab(green)
+    assert np.linalg.norm(mean_ab(referred) - wanted) < 8
+    assert np.linalg.norm(mean_ab(plain) - wanted) > 20
+
+    made = client.post("/v1/sessions", files={"picture": ("cat.jpg", cat.read_bytes())}).json()
+    assert made["reference"] is None
+    address = f"/v1/sessions/{made['id']}"
+    state = client.put(f"{address}/reference", files={"picture": ("green.png", green)}).json()
+    assert (state["reference"], state["version"]) == ("green.png", 1)
+    for form in ("png", "jpeg"):  # painted anew, and with the gray untouched
+        saved = client.get(f"{address}/export?format={form}").content
+        assert np.linalg.norm(mean_ab(saved) - wanted) < 8
+    state = client.delete(f"{address}/reference").json()
+    assert (state["reference"], state["version"]) == (None, 2)
+    assert np.linalg.norm(mean_ab(client.get(f"{address}/export?format=png").content) - wanted) > 20
+    gray = {"picture": ("cat.jpg", cat.read_bytes())}
+    detail = is_problem(client.put(f"{address}/reference", files=gray), 422)
+    assert "no colors" in detail
 
 
 def test_a_session_from_opening_to_closing(client: TestClient, cat: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 from skimage.color import lab2rgb, rgb2lab
 from tests.studio.conftest import CHROMIUM, click, load, settle, shown, until
@@ -119,6 +120,22 @@ def test_warmer_and_back(page: Page, cat: Path) -> None:
     expect(page.locator("#warmth-value")).to_have_text("1.00")
     page.keyboard.press("Control+z")
     until(page, "document.getElementById('warmth').value === '0'")
+    settle(page)
+    np.testing.assert_allclose(shown(page), before, atol=1)
+
+
+def test_the_palette_of_another_picture(page: Page, cat: Path, tmp_path: Path) -> None:
+    load(page, cat)
+    before = shown(page)
+    rng = np.random.default_rng(4)
+    rgb = np.stack([rng.integers(20, 90, (40, 60)) + add for add in (0, 90, 10)], axis=-1)
+    Image.fromarray(rgb.astype(np.uint8)).save(tmp_path / "green.png")
+    page.set_input_files("#reference-file", str(tmp_path / "green.png"))
+    expect(page.locator("#reference-said")).to_have_text("The colors are those of green.png.")
+    settle(page)
+    assert shown(page)[..., 1].mean() < before[..., 1].mean() - 10
+    page.click("#reference-drop")
+    expect(page.locator("#reference-said")).to_have_text("")
     settle(page)
     np.testing.assert_allclose(shown(page), before, atol=1)
 

@@ -10,6 +10,7 @@ import time
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any
@@ -118,6 +119,9 @@ def create_app(
         quality: Annotated[str, Form(pattern=f"^({'|'.join(QUALITIES)})$")] = "balanced",
         model: Annotated[str, Form(max_length=200)] = AUTO,
         keep: Annotated[str, Form(pattern=f"^({'|'.join(KEEPS)})$")] = "auto",
+        reference: Annotated[
+            UploadFile | None, File(description="a picture whose palette the colors take")
+        ] = None,
         format: Annotated[str | None, Form(pattern=FORMATS)] = None,  # noqa: A002
     ) -> Response:
         """Color one picture. No state is kept."""
@@ -130,6 +134,8 @@ def create_app(
         )
         with working():
             began = time.perf_counter()
+            if reference is not None:
+                settings = replace(settings, reference=reference.file.read())
             session = studio.open_once(picture.filename or "picture", picture.file.read())
             data, kind, name = studio.color_once(session, settings, model=model, file_format=format)
             spent = time.perf_counter() - began

@@ -64,6 +64,7 @@ class State(BaseModel):
     hints: list[dict[str, Any]]
     strength: float
     warmth: float
+    reference: str | None
     keep: str
     quality: str
     wanted_model: str

@@ -32,6 +32,7 @@ def state_of(desk: Desk, session: Session) -> State:
         hints=[as_json(hint) for hint in wanted.hints],
         strength=wanted.strength,
         warmth=wanted.warmth,
+        reference=session.reference_name if session.reference else None,
         keep=wanted.keep,
         quality=wanted.quality,
         wanted_model=wanted.model,
@@ -149,6 +150,26 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
         session = session_of(key)
         with working():
             studio.take_recipe(session, recipe)
+            return state_of(desk, session)
+
+    @router.put("/v1/sessions/{key}/reference", responses=ERRORS)
+    def take_reference(
+        key: str,
+        picture: Annotated[UploadFile, File(description="a picture in color")],
+    ) -> State:
+        """Let the colors take the palette of another picture."""
+        session = session_of(key)
+        with working():
+            name = picture.filename or "picture"
+            studio.take_reference(session, name, picture.file.read())
+            return state_of(desk, session)
+
+    @router.delete("/v1/sessions/{key}/reference", responses=ERRORS)
+    def drop_reference(key: str) -> State:
+        """Let the colors be as the model proposes."""
+        session = session_of(key)
+        with working():
+            studio.drop_reference(session)
             return state_of(desk, session)
 
     @router.get("/v1/sessions/{key}/export", responses=pictures, response_class=Response)

@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from tinct.bundle import list_bundles
 from tinct.color import gray_to_lightness
 from tinct.colored import Colored, ColoredJpeg
 from tinct.coloring import suggest
+from tinct.coloring.palette import Palette, read_palette
 from tinct.colorizer import Colorizer
 from tinct.drawing.transparency import visible
 from tinct.errors import PictureError, UsageError
@@ -103,6 +104,8 @@ class Session:
         preview: its gray codes at the size of a preview.
         warnings: what opening it said.
         wanted: how it is to be colored.
+        reference: the palette that the colors take, or None.
+        reference_name: the name of the file that it is from.
         version: counts the changes.
         used: when it was last asked for, monotonic seconds.
     """
@@ -114,6 +117,8 @@ class Session:
     preview: NDArray[Any]
     warnings: tuple[str, ...]
     wanted: Wanted = field(default_factory=Wanted)
+    reference: Palette | None = None
+    reference_name: str = ""
     version: int = 0
     used: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -235,6 +240,25 @@ class Studio:
             session.version += 1
             session.rendered.clear()
 
+    def take_reference(self, session: Session, name: str, data: bytes) -> None:
+        """Let a picture's colors take the palette of another picture.
+
+        Raises:
+            PictureError: the other picture cannot be read, or is too large.
+            UsageError: it is gray.
+        """
+        self._refer(session, read_palette(data), _shown(name))
+
+    def drop_reference(self, session: Session) -> None:
+        """Let a picture's colors be as the model proposes."""
+        self._refer(session, None, "")
+
+    def _refer(self, session: Session, palette: Palette | None, name: str) -> None:
+        with session.lock:
+            session.reference, session.reference_name = palette, name
+            session.version += 1
+            session.rendered.clear()
+
     def proposed(self, session: Session) -> tuple[Colorizer, Proposal]:
         """Return what the model proposes without hints; it looks once."""
         with session.lock:
@@ -255,7 +279,9 @@ class Studio:
         """Return the proposal with the session's hints."""
         colorizer, proposal = self.proposed(session)
         wanted = session.wanted
-        return colorizer, colorizer.adjust(proposal, hints=wanted.hints, warmth=wanted.warmth)
+        return colorizer, colorizer.adjust(
+            proposal, hints=wanted.hints, reference=session.reference, warmth=wanted.warmth
+        )
 
     def view(self, session: Session, *, whole: bool = False) -> bytes:
         """Return the colored picture as JPEG, as a preview or at full size."""
@@ -300,6 +326,7 @@ class Studio:
             adjusted = colorizer.adjust(
                 proposal,
                 hints=(*hints, *session.wanted.hints),
+                reference=session.reference,
                 warmth=session.wanted.warmth,
             )
             picture = base64.b64encode(_jpeg(colorizer.render(small, proposal=adjusted)))
@@ -381,7 +408,7 @@ class Studio:
         """
         with session.lock:
             wanted = session.wanted
-            settings = wanted.settings()
+            settings = replace(wanted.settings(), reference=session.reference)
             front = self.front(wanted.model)
             kind = file_format or photo.format_of("x" + photo.suffix_for(session.picture))
             if kind == "jpeg":

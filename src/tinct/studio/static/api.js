@@ -56,6 +56,14 @@ export function takeRecipe(id, recipe) {
   });
 }
 
+export function takeReference(id, file) {
+  const form = new FormData();
+  form.append("picture", file, file.name || "pasted.png");
+  return json(`${at(id)}/reference`, { method: "PUT", body: form });
+}
+
+export const dropReference = (id) => json(`${at(id)}/reference`, { method: "DELETE" });
+
 export function keep(text, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));

@@ -78,7 +78,8 @@ async function closePicture(one) {
 function clear() {
   $("frame").hidden = true;
   $("welcome").hidden = false;
-  for (const id of ["save", "undo", "redo", "recipe-save", "recipe-load"]) $(id).disabled = true;
+  for (const id of ["save", "undo", "redo", "recipe-save", "recipe-load", "reference-take", "reference-drop"]) $(id).disabled = true;
+  $("reference-said").textContent = "";
   $("about").textContent = "";
   view.place();
 }
@@ -110,7 +111,9 @@ function refresh() {
   $("model").value = state.wanted_model;
   $("model-said").textContent = `Colored by the model for ${state.task === "lineart" ? "drawings" : "photographs"}.`;
   $("quality").value = state.quality;
-  for (const id of ["save", "recipe-save", "recipe-load"]) $(id).disabled = false;
+  for (const id of ["save", "recipe-save", "recipe-load", "reference-take"]) $(id).disabled = false;
+  $("reference-drop").disabled = state.reference === null;
+  $("reference-said").textContent = state.reference === null ? "" : `The colors are those of ${state.reference}.`;
   $("undo").disabled = !current.past.length;
   $("redo").disabled = !current.future.length;
   $("variants-box").hidden = !state.suggests;
@@ -453,6 +456,22 @@ $("recipe-file").addEventListener("change", (event) => busy(async () => {
   if (one === current) refresh();
   drawStrip();
   say("The recipe was taken");
+}));
+$("reference-take").addEventListener("click", () => $("reference-file").click());
+$("reference-file").addEventListener("change", (event) => busy(async () => {
+  const one = current, file = event.target.files[0];
+  event.target.value = "";
+  one.state = await api.takeReference(one.state.id, file);
+  if (one === current) refresh();
+  drawStrip();
+  say("The palette was taken");
+}));
+$("reference-drop").addEventListener("click", () => busy(async () => {
+  const one = current;
+  one.state = await api.dropReference(one.state.id);
+  if (one === current) refresh();
+  drawStrip();
+  say("The colors are the model's own again");
 }));
 $("hex").addEventListener("change", () => {
   const text = $("hex").value.trim();
