@@ -1,7 +1,7 @@
 """Warmer and cooler colors.
 
-Lab is relative to its white. What is white by the light of D50 (a sunny noon with a low sun) lies
-at a*, b* = 2.4, 17.7 where D65 (an overcast sky) is the white, and so do, about, all colors seen by
+Lab is relative to its white. What is white by the light of D50 (daylight with a low sun) lies at
+a*, b* = 2.4, 17.7 where D65 (daylight at noon) is the white, and so do, about, all colors seen by
 that light. Warmth moves colors that way. Grays stay: of a black-and-white picture, paper, silver
 and black coats are gray because nothing is known of them, or because somebody said so.
 
@@ -32,8 +32,6 @@ def warmed(ab: Floats, warmth: float) -> Floats:
         Float32 (2, h, w): of strong colors a*, b* are moved by nearly ``warmth`` times
         :data:`TOWARDS_D50`, of gray ones not at all.
     """
-    if warmth == 0:
-        return ab
     chroma = np.hypot(ab[0], ab[1])
     way = np.float32(warmth) * chroma / (chroma + np.float32(HALF))
     moved: Floats = ab + way * np.asarray(TOWARDS_D50, np.float32)[:, None, None]

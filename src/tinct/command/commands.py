@@ -114,8 +114,10 @@ def jobs(given: argparse.Namespace) -> int:
 
 def cluster(given: argparse.Namespace) -> int:
     """Color very many pictures on many machines."""
+    from dataclasses import replace
+
     from tinct.jobs.cluster import Crew, color_cluster
-    from tinct.settings import AUTO, Settings
+    from tinct.settings import AUTO
     from tinct.sidecar import ColorRecipe, read_recipe
 
     recipe = read_recipe(given.recipe) if given.recipe else ColorRecipe()
@@ -125,12 +127,11 @@ def cluster(given: argparse.Namespace) -> int:
         given.target,
         model=given.model or recipe.model or AUTO,
         device=given.device,
-        settings=Settings(
-            hints=held.hints,
+        settings=replace(
+            held,
             strength=held.strength if given.strength is None else given.strength,
             warmth=held.warmth if given.warmth is None else given.warmth,
             quality=given.quality or held.quality,
-            flat=held.flat,
         ),
         file_format=given.format,
         crew=Crew(

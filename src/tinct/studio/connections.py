@@ -12,9 +12,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 20.0
 """Seconds in which the head of a request must have come."""
+WHY = b"The head of the request took too long to come"
 LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: text/plain\r\n"
-    b"Content-Length: 45\r\n\r\nThe head of the request took too long to come"
+    b"Content-Length: %d\r\n\r\n%s" % (len(WHY), WHY)
 )
 M_ARENA_MAX = -8  # of glibc's malloc.h
 ARENAS = 2
