@@ -19,6 +19,7 @@ from tests.hints.test_files import RED_DOT, WRONG, hints
 import tinct
 from tinct import sidecar
 from tinct.bundle import Bundle
+from tinct.coloring.palette import Palette, palette_of
 from tinct.errors import SaveError, TinctError, UsageError
 from tinct.hints import Hint, Point
 from tinct.hints.files import KINDS, as_json
@@ -39,7 +40,11 @@ WHOLE: dict[str, Any] = {
     "schema": "tinct.recipe/1",
     "tinct": "0.1.0",
     "model": {"name": "photo", "sha256": "0" * 64},
-    "settings": {"strength": 0.8, "quality": "best"},
+    "settings": {
+        "strength": 0.8,
+        "quality": "best",
+        "reference": {"mean": [50, 3, -4], "covariance": [[9, 1, 0], [1, 4, 0], [0, 0, 2.5]]},
+    },
     "hints": [
         RED_DOT,
         {"kind": "stroke", "points": [[0, 0], [9, 9]], "color": [50, 1, 2], "unit": "px"},
@@ -60,6 +65,14 @@ def test_the_schema_is_one_and_says_what_the_code_says() -> None:
         assert described == {field.name for field in dataclasses.fields(kind)}
 
 
+@st.composite
+def palettes(draw: st.DrawFn) -> Palette:
+    """Of three to nine colors."""
+    color = st.tuples(st.floats(0, 100), st.floats(-100, 100), st.floats(-100, 100))
+    colors = draw(st.lists(color, min_size=3, max_size=9))
+    return palette_of(np.array(colors, np.float32).T)
+
+
 recipes = st.builds(
     ColorRecipe,
     settings=st.builds(
@@ -69,6 +82,7 @@ recipes = st.builds(
         warmth=st.floats(-1, 1),
         quality=st.sampled_from(QUALITIES),
         flat=st.booleans(),
+        reference=st.none() | palettes(),
     ),
     model=st.none() | st.sampled_from(["photo", "my model"]),
     sha256=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
@@ -105,6 +119,23 @@ def test_a_short_recipe_is_enough() -> None:
         ({"settings": {"strength": "1"}}, "settings.strength: '1' is no number"),
         ({"settings": {"quality": "good"}}, "settings.quality: 'good' is none of fast, balanced"),
         ({"settings": {"qualty": "best"}}, "settings.qualty: the field is unknown; did you mean"),
+        ({"settings": {"reference": "x.jpg"}}, "settings.reference: must be an object with name"),
+        (
+            {"settings": {"reference": {"mean": [200, 0, 0], "covariance": [[0] * 3] * 3}}},
+            "settings.reference.mean: no number in it may be beyond 128",
+        ),
+        (
+            {"settings": {"reference": {"mean": [120, 0, 0], "covariance": [[0] * 3] * 3}}},
+            "settings.reference.mean: its lightness must lie in 0..100, not 120",
+        ),
+        (
+            {"settings": {"reference": {"mean": [50, 0, 0], "covariance": [[0] * 3] * 2}}},
+            "settings.reference.covariance: must be three rows of three numbers",
+        ),
+        (
+            {"settings": {"reference": {"mean": [50, 0, "0"], "covariance": [[0] * 3] * 3}}},
+            "settings.reference.mean: '0' is no number",
+        ),
         ({"hints": None}, "hints: null is no value"),
         ({"hints": [{**RED_DOT, "x": 2}]}, "hints[0].x: must lie in 0..1, not 2"),
     ],
@@ -117,6 +148,18 @@ def test_mistakes_name_the_field(change: dict[str, Any], text: str, tmp_path: Pa
     assert str(caught.value).startswith(f"x.tinct.json: {text}")
     assert type(caught.value) is UsageError
     assert not CHECKER.is_valid(held)
+
+
+@pytest.mark.parametrize(
+    "rows", [[[1, 5, 0], [5, 1, 0], [0, 0, 1]], [[1, 2, 0], [0, 9, 0], [0, 0, 1]]]
+)
+def test_what_is_no_covariance_is_refused(rows: list[list[int]]) -> None:
+    held = {
+        "schema": sidecar.SCHEMA,
+        "settings": {"reference": {"mean": [1, 2, 3], "covariance": rows}},
+    }
+    with pytest.raises(UsageError, match="is no covariance"):
+        parse_recipe(held)
 
 
 def test_hints_that_are_refused_do_not_fit_the_schema() -> None:

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct.bundle import find_bundle
-from tinct.coloring import chroma, luma_chroma, painting, palette, propagation, suggest
+from tinct.coloring import chroma, luma_chroma, painting, palette, propagation
 from tinct.coloring.palette import Palette
 from tinct.coloring.warmth import warmed
 from tinct.drawing import flats
 from tinct.engine import Engine, Prediction
 from tinct.errors import UsageError
 from tinct.front import Front
-from tinct.hints import Hint, Point, rasterize
+from tinct.hints import Hint, rasterize
 from tinct.proposal import Proposal
 from tinct.settings import Settings
 
@@ -179,17 +179,10 @@ class Colorizer(Front):
         Raises:
             UsageError: there are no ``bins``.
         """
-        found = proposal.suggest(count=regions, colors=count + 1)
-        made = []
-        for choice in suggest.alternatives(found, count=count):
-            others = tuple(
-                Point(x=x, y=y, color=(region.lightness, *likely.ab), radius=0.02)
-                for region, likely in choice
-                for x, y in suggest.interior(region.mask, cover=proposal.cover)
-            )
-            told = (*others, *hints)
-            made.append(self.adjust(proposal, hints=told, reference=reference, warmth=warmth))
-        return made
+        return [
+            self.adjust(proposal, hints=(*others, *hints), reference=reference, warmth=warmth)
+            for others in proposal.alternatives(count=count, regions=regions)
+        ]
 
     def render(
         self,

@@ -11,6 +11,7 @@ from tinct.bundle import Bundle
 from tinct.coloring import chroma, suggest
 from tinct.coloring.suggest import Doubtful, Likely
 from tinct.errors import UsageError
+from tinct.hints import Point
 
 Floats = NDArray[np.float32]
 
@@ -96,6 +97,26 @@ class Proposal:
             count=count,
             colors=colors,
         )
+
+    def alternatives(self, *, count: int = 3, regions: int = 3) -> list[tuple[Point, ...]]:
+        """Return the hints that give the most doubtful regions their other likely colors.
+
+        Args:
+            count: how many alternatives at most; fewer where the model has no doubt.
+            regions: how many regions change at most.
+
+        Raises:
+            UsageError: there are no ``bins``.
+        """
+        found = self.suggest(count=regions, colors=count + 1)
+        return [
+            tuple(
+                Point(x=x, y=y, color=(region.lightness, *likely.ab), radius=0.02)
+                for region, likely in choice
+                for x, y in suggest.interior(region.mask, cover=self.cover)
+            )
+            for choice in suggest.alternatives(found, count=count)
+        ]
 
     def likely_at(self, x: float, y: float, *, colors: int = 5) -> tuple[Likely, ...]:
         """Return the likeliest colors at a place that can be told from each other.

@@ -15,9 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import tinct
 from tinct.atomic import check_target, replacing
 from tinct.bundle import Bundle
+from tinct.coloring.palette import Palette
 from tinct.errors import PictureError, SaveError, UsageError
 from tinct.hints import files as hint_files
 from tinct.hints.validation import FieldError, number_of
@@ -25,6 +29,8 @@ from tinct.settings import KEEPS, QUALITIES, STRONGEST, WARMEST, Settings
 
 SCHEMA = "tinct.recipe/1"
 ENDING = ".tinct.json"
+LONGEST_NAME = 200
+AB_RANGE = 128.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +38,7 @@ class ColorRecipe:
     """What made the colors of a picture.
 
     Attributes:
-        settings: hints, strength and so on; a recipe holds no reference.
+        settings: hints, strength and so on; of a reference its palette is kept, not the picture.
         model: the model's name; None means the default.
         sha256: of its graph, hexadecimal; None means any.
         version: of the tinct that wrote it.
@@ -64,6 +70,8 @@ class ColorRecipe:
         """Return the recipe as plain JSON values."""
         model = {"name": self.model, "sha256": self.sha256}
         held = self.settings
+        # Of no file the name leaves the computer.
+        palette = held.reference and palette_as_json(replace(held.reference, name=""))
         return {
             "schema": SCHEMA,
             "tinct": self.version,
@@ -74,6 +82,7 @@ class ColorRecipe:
                 "quality": held.quality,
                 "flat": held.flat,
                 "keep": held.keep,
+                **({"reference": palette} if palette else {}),
             },
             "hints": [hint_files.as_json(hint) for hint in held.hints],
         }
@@ -121,7 +130,9 @@ def parse_recipe(held: Any, *, folder: Path | None = None) -> ColorRecipe:
     if not isinstance(version, str):
         raise FieldError("tinct", "must be a version as text")
     model = _object(fields, "model", known=["name", "sha256"])
-    given = _object(fields, "settings", known=["strength", "warmth", "quality", "flat", "keep"])
+    given = _object(
+        fields, "settings", known=["strength", "warmth", "quality", "flat", "keep", "reference"]
+    )
     default = Settings()
     return ColorRecipe(
         settings=Settings(
@@ -131,6 +142,7 @@ def parse_recipe(held: Any, *, folder: Path | None = None) -> ColorRecipe:
             quality=_quality(given.get("quality", default.quality)),
             flat=_flat(given.get("flat", default.flat)),
             keep=_keep(given.get("keep", default.keep)),
+            reference=palette_from_json(given.get("reference")),
         ),
         model=_name(model.get("name")),
         sha256=_hash(model.get("sha256")),
@@ -191,6 +203,59 @@ def _keep(value: Any) -> str:
     if isinstance(value, str) and value in KEEPS:
         return value
     raise FieldError("settings.keep", f"{value!r} is none of {', '.join(KEEPS)}")
+
+
+def palette_as_json(palette: Palette) -> dict[str, Any]:
+    """Return a palette as a recipe holds it."""
+    named = {"name": palette.name} if palette.name else {}
+    return {**named, "mean": palette.mean.tolist(), "covariance": palette.covariance.tolist()}
+
+
+def palette_from_json(held: Any, *, field: str = "settings.reference") -> Palette | None:
+    """Read the palette of a reference; None stays None.
+
+    Args:
+        held: the decoded JSON.
+        field: what it is called in messages.
+
+    Raises:
+        FieldError: something in it is wrong.
+    """
+    if held is None:
+        return None
+    known = ["name", "mean", "covariance"]
+    if not isinstance(held, dict):
+        raise FieldError(field, f"must be an object with {', '.join(known)}")
+    try:
+        given = hint_files.check_fields(held, known=known)
+    except FieldError as error:
+        raise error.within(field) from error
+    name = given.get("name", "")
+    if not isinstance(name, str) or len(name) > LONGEST_NAME:
+        raise FieldError(f"{field}.name", f"must be a text of at most {LONGEST_NAME} letters")
+    mean = _numbers(f"{field}.mean", given.get("mean"), AB_RANGE)
+    if not 0 <= mean[0] <= 100:
+        raise FieldError(f"{field}.mean", f"its lightness must lie in 0..100, not {mean[0]:g}")
+    rows = given.get("covariance")
+    if not isinstance(rows, list) or len(rows) != 3:
+        raise FieldError(f"{field}.covariance", "must be three rows of three numbers")
+    covariance = np.stack([_numbers(f"{field}.covariance", row, AB_RANGE**2) for row in rows])
+    if not np.allclose(covariance, covariance.T) or np.linalg.eigvalsh(covariance)[0] < -1e-3:
+        raise FieldError(
+            f"{field}.covariance",
+            "is no covariance: it must be symmetric, and nothing may vary by less than nothing",
+        )
+    return Palette(mean=mean, covariance=covariance, name=name)
+
+
+def _numbers(field: str, held: Any, most: float) -> NDArray[np.float64]:
+    """Read three numbers of a limited size."""
+    if not isinstance(held, list) or len(held) != 3:
+        raise FieldError(field, "must be three numbers")
+    numbers = np.array([number_of(field, one) for one in held])
+    if np.abs(numbers).max() > most:
+        raise FieldError(field, f"no number in it may be beyond {most:g}")
+    return numbers
 
 
 def beside(result: Path, *, source: Path | None) -> Path:

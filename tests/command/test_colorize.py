@@ -209,8 +209,16 @@ def test_a_reference_gives_its_palette(
     a, b = chroma_of(tmp_path / "photo.color.jpg")
     assert 40 < np.degrees(np.arctan2(b, a)) < 75  # scikit-image: the hue of the orange is 59
     assert np.hypot(a, b) > 3 * np.hypot(*PROPOSED)
-    assert cli.main([*words, "--overwrite", "--save-recipe"]) == 2
-    assert "a recipe cannot hold a reference" in capsys.readouterr().err
+    first = (tmp_path / "photo.color.jpg").read_bytes()
+    assert cli.main([*words, "--overwrite", "--save-recipe"]) == 0
+    recipe = tmp_path / "photo.tinct.json"
+    assert json.loads(recipe.read_text())["settings"]["reference"].keys() == {"mean", "covariance"}
+    capsys.readouterr()
+    (tmp_path / "photo.color.jpg").unlink()
+    assert (
+        cli.main([str(gray_jpeg), "--recipe", str(recipe)]) == 0
+    )  # the orange itself is not asked
+    assert (tmp_path / "photo.color.jpg").read_bytes() == first
     Image.new("L", (40, 30), 99).save(tmp_path / "orange.png")
     assert cli.main([*words, "--overwrite"]) == 2
     assert "has no colors" in capsys.readouterr().err

@@ -102,13 +102,30 @@ def test_the_palette_of_another_picture(client: TestClient, cat: Path) -> None:
     assert made["reference"] is None
     address = f"/v1/sessions/{made['id']}"
     state = client.put(f"{address}/reference", files={"picture": ("green.png", green)}).json()
-    assert (state["reference"], state["version"]) == ("green.png", 1)
+    palette = state["reference"]
+    assert (palette["name"], state["version"]) == ("green.png", 1)
+    with Image.open(io.BytesIO(green)) as opened:
+        lab = rgb2lab(np.asarray(opened)).reshape(-1, 3)  # scikit-image
+    np.testing.assert_allclose(palette["mean"], lab.mean(0), atol=0.05)
+    np.testing.assert_allclose(palette["covariance"], np.cov(lab.T, bias=True), atol=0.5)
     for form in ("png", "jpeg"):  # painted anew, and with the gray untouched
         saved = client.get(f"{address}/export?format={form}").content
         assert np.linalg.norm(mean_ab(saved) - wanted) < 8
     state = client.delete(f"{address}/reference").json()
     assert (state["reference"], state["version"]) == (None, 2)
     assert np.linalg.norm(mean_ab(client.get(f"{address}/export?format=png").content) - wanted) > 20
+    # As undoing does, and what a recipe is for.
+    state = client.put(address, json={"reference": palette}).json()
+    assert state["reference"] == palette
+    assert np.linalg.norm(mean_ab(client.get(f"{address}/export?format=png").content) - wanted) < 8
+    recipe = client.get(f"{address}/recipe").json()
+    assert {**recipe["settings"]["reference"], "name": "green.png"} == palette
+    client.put(address, json={})
+    state = client.put(f"{address}/recipe", json=recipe).json()
+    assert state["reference"] == recipe["settings"]["reference"]
+    bent = {**palette, "covariance": [[1, 5, 0], [5, 1, 0], [0, 0, 1]]}
+    detail = is_problem(client.put(address, json={"reference": bent}), 422)
+    assert "eference.covariance: is no covariance" in detail
     gray = {"picture": ("cat.jpg", cat.read_bytes())}
     detail = is_problem(client.put(f"{address}/reference", files=gray), 422)
     assert "no colors" in detail

@@ -134,10 +134,15 @@ def test_the_palette_of_another_picture(page: Page, cat: Path, tmp_path: Path) -
     expect(page.locator("#reference-said")).to_have_text("The colors are those of green.png.")
     settle(page)
     assert shown(page)[..., 1].mean() < before[..., 1].mean() - 10
+    greened = shown(page)
     page.click("#reference-drop")
     expect(page.locator("#reference-said")).to_have_text("")
     settle(page)
     np.testing.assert_allclose(shown(page), before, atol=1)
+    page.click("#undo")
+    expect(page.locator("#reference-said")).to_have_text("The colors are those of green.png.")
+    settle(page)
+    np.testing.assert_allclose(shown(page), greened, atol=1)
 
 
 def test_a_recipe_is_saved_and_taken(page: Page, cat: Path, tmp_path: Path) -> None:

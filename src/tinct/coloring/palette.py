@@ -18,7 +18,8 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from tinct import color
 from tinct.errors import PictureError, UsageError
-from tinct.hints.images import SOLID, of_picture
+from tinct.hints.images import MAX_PIXELS, SOLID, of_picture
 
 Floats = NDArray[np.float32]
 
@@ -43,10 +44,23 @@ class Palette:
     Attributes:
         mean: (3,), L*, a*, b*.
         covariance: (3, 3), squared Lab units.
+        name: of the picture's file, for people; empty if it has none.
     """
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
+    name: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether all numbers and the name are alike."""
+        return isinstance(other, Palette) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        """Return a hash of all numbers and the name."""
+        return hash(self._parts())
+
+    def _parts(self) -> tuple[str, tuple[float, ...], tuple[float, ...]]:
+        return self.name, tuple(self.mean.tolist()), tuple(self.covariance.ravel().tolist())
 
 
 def palette_of(lab: Floats) -> Palette:
@@ -61,12 +75,13 @@ def palette_of(lab: Floats) -> Palette:
     return Palette(mean, apart @ apart.T / colors.shape[1])
 
 
-def read_palette(picture: Any) -> Palette:
+def read_palette(picture: Any, *, max_pixels: int = MAX_PIXELS) -> Palette:
     """Return the palette of a picture that was chosen for its colors.
 
     Args:
         picture: a palette; or a path, the bytes of a file, a PIL image, or an array (H, W, 3 or 4)
             of sRGB codes. What is transparent does not count.
+        max_pixels: refuse larger files.
 
     Raises:
         PictureError: it cannot be read.
@@ -75,14 +90,18 @@ def read_palette(picture: Any) -> Palette:
     if isinstance(picture, Palette):
         return picture
     try:
-        rgba = of_picture(picture).within(SIDE).rgba
+        rgba = of_picture(picture, short=SIDE, max_pixels=max_pixels).within(SIDE).rgba
     except PictureError as error:
         raise PictureError(f"The reference cannot be used: {error}") from error
     seen = rgba[rgba[..., 3] >= SOLID][:, :3]
     lab = color.rgb_to_lab(seen / np.float32(255)).T
     if not seen.size or np.hypot(lab[1], lab[2]).mean() < LEAST:
         raise UsageError("The reference has no colors; choose a picture in color.")
-    return palette_of(lab)
+    return replace(palette_of(lab), name=_name_of(picture))
+
+
+def _name_of(picture: Any) -> str:
+    return Path(picture).name if isinstance(picture, str | Path) else ""
 
 
 def _root(matrix: NDArray[np.float64], power: float) -> NDArray[np.float64]:

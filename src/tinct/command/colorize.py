@@ -252,8 +252,6 @@ def _recipe(given: argparse.Namespace, *, hints: Sequence[str]) -> ColorRecipe:
     from tinct.hints.text import parse_hint
     from tinct.sidecar import ColorRecipe, read_recipe
 
-    if given.reference is not None and given.save_recipe is not None:
-        raise UsageError("a recipe cannot hold a reference; leave out --save-recipe")
     recipe = read_recipe(given.recipe) if given.recipe else ColorRecipe()
     files = [hint for name in given.hints for hint in read_file(Path(name))]
     held = recipe.settings
@@ -263,7 +261,7 @@ def _recipe(given: argparse.Namespace, *, hints: Sequence[str]) -> ColorRecipe:
         strength=held.strength if given.strength is None else given.strength,
         warmth=held.warmth if given.warmth is None else given.warmth,
         quality=given.quality or held.quality,
-        reference=None if given.reference is None else Path(given.reference),
+        reference=held.reference if given.reference is None else Path(given.reference),
         flat=given.flat or held.flat,
         keep=given.keep or held.keep,
     )

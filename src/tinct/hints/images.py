@@ -166,12 +166,14 @@ def of_text(text: str, *, folder: Path | None) -> Pixels:
     return of_picture(folder / name)
 
 
-def of_picture(picture: Any) -> Pixels:
+def of_picture(picture: Any, *, short: int | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Take the colors of a picture of any kind.
 
     Args:
         picture: a path, the bytes of a file, a PIL image, or an array (H, W, 3 or 4) of sRGB codes,
             uint8, uint16 or floats 0..1. Orientation and ICC profile are applied.
+        short: the short side may be made this long while a file is read, which costs less memory.
+        max_pixels: refuse larger files.
 
     Raises:
         PictureError: it cannot be read, is too large, or is no such thing.
@@ -181,9 +183,9 @@ def of_picture(picture: Any) -> Pixels:
     if isinstance(picture, np.ndarray):
         return of_array(picture)
     if isinstance(picture, (str, os.PathLike)):
-        return _of_file(Path(picture))
+        return _of_file(Path(picture), short, max_pixels)
     if isinstance(picture, (bytes, bytearray, memoryview)):
-        return _of_file(bytes(picture))
+        return _of_file(bytes(picture), short, max_pixels)
     if hasattr(picture, "getbands") and hasattr(picture, "load"):
         return _of_pillow(picture)
     raise PictureError(
@@ -213,9 +215,9 @@ def of_array(array: NDArray[Any]) -> Pixels:
     return Pixels(height, width, codes.tobytes())
 
 
-def _of_file(source: Path | bytes) -> Pixels:
+def _of_file(source: Path | bytes, short: int | None, max_pixels: int) -> Pixels:
     try:
-        return of_array(open_color(source, alpha=True, max_pixels=MAX_PIXELS))
+        return of_array(open_color(source, alpha=True, short=short, max_pixels=max_pixels))
     except PictureError as error:
         raise PictureError(f"{error}.") from error
 

@@ -23,8 +23,10 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from tinct import __version__
 from tinct.bundle import list_bundles
+from tinct.coloring.palette import read_palette
 from tinct.errors import DeviceError, ModelError, PictureError, SaveError, TinctError, UsageError
 from tinct.settings import AUTO, KEEPS, QUALITIES, STRONGEST, WARMEST, Settings
+from tinct.studio import exports
 from tinct.studio.desk import Desk
 from tinct.studio.guard import PROBLEM, RETRY_SECONDS, Guard, Line, problem, request_id
 from tinct.studio.limits import BusyError, Limits
@@ -135,15 +137,18 @@ def create_app(
         with working():
             began = time.perf_counter()
             if reference is not None:
-                settings = replace(settings, reference=reference.file.read())
-            session = studio.open_once(picture.filename or "picture", picture.file.read())
-            data, kind, name = studio.color_once(session, settings, model=model, file_format=format)
+                palette = read_palette(reference.file.read(), max_pixels=limits.pixels)
+                settings = replace(settings, reference=palette)
+            once = exports.open_once(picture.filename or "picture", picture.file.read())
+            data, kind, name = exports.color_once(
+                studio, once, settings, model=model, file_format=format
+            )
             spent = time.perf_counter() - began
         desk.colored += 1
         headers = {
             "Server-Timing": f"color;dur={spent * 1000:.1f}",
             "X-Tinct-Model": name,
-            **saved_as(session.name, kind),
+            **saved_as(once.name, kind),
         }
         return Response(data, media_type=MEDIA[kind], headers=headers)
 
@@ -199,7 +204,7 @@ def _serve_zip(app: FastAPI, desk: Desk) -> None:
         with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
             for session in sessions:
                 with desk.working():
-                    data, kind = desk.studio.export(session, None)
+                    data, kind = exports.export(desk.studio, session, None)
                 archive.writestr(free_name(session.name, kind, taken), data)
         held.seek(0)
 

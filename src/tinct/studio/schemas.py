@@ -43,6 +43,9 @@ class Change(BaseModel):
     )
     strength: float = Field(default=1.0, ge=0, le=STRONGEST)
     warmth: float = Field(default=0.0, ge=-WARMEST, le=WARMEST)
+    reference: dict[str, Any] | None = Field(
+        default=None, description="A palette as in a color recipe, such as another state has."
+    )
     model: str = Field(default=AUTO, max_length=200)
     keep: str = Field(default="auto", pattern=f"^({'|'.join(KEEPS)})$")
     quality: str = Field(default="balanced", pattern=f"^({'|'.join(QUALITIES)})$")
@@ -64,7 +67,7 @@ class State(BaseModel):
     hints: list[dict[str, Any]]
     strength: float
     warmth: float
-    reference: str | None
+    reference: dict[str, Any] | None
     keep: str
     quality: str
     wanted_model: str

@@ -9,6 +9,8 @@ from fastapi import APIRouter, File, HTTPException, Query, Response, UploadFile
 
 from tinct.errors import UsageError
 from tinct.hints.files import as_json
+from tinct.sidecar import palette_as_json, palette_from_json
+from tinct.studio import exports, views
 from tinct.studio.desk import Desk
 from tinct.studio.schemas import ERRORS, EXPORTS, MEDIA, Change, State, saved_as
 from tinct.studio.sessions import Session, Wanted, hints_of, is_reversible
@@ -32,7 +34,7 @@ def state_of(desk: Desk, session: Session) -> State:
         hints=[as_json(hint) for hint in wanted.hints],
         strength=wanted.strength,
         warmth=wanted.warmth,
-        reference=session.reference_name if session.reference else None,
+        reference=None if wanted.reference is None else palette_as_json(wanted.reference),
         keep=wanted.keep,
         quality=wanted.quality,
         wanted_model=wanted.model,
@@ -62,20 +64,21 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
 
     @router.put("/v1/sessions/{key}", responses=ERRORS)
     def change_session(key: str, change: Change, response: Response) -> State:
-        """Change hints, strength, warmth, model, or what is kept."""
+        """Change hints, strength, warmth, palette, model, or what is kept."""
         session = session_of(key)
         began = time.perf_counter()
         wanted = Wanted(
             hints=hints_of(change.hints),
             strength=change.strength,
             warmth=change.warmth,
+            reference=palette_from_json(change.reference, field="reference"),
             model=change.model,
             keep=change.keep,
             quality=change.quality,
         )
         with working():
             studio.change(session, wanted)
-            studio.view(session)
+            views.view(studio, session)
             state = state_of(desk, session)
         response.headers["Server-Timing"] = f"color;dur={(time.perf_counter() - began) * 1000:.1f}"
         return state
@@ -98,7 +101,7 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
         """Return the colored picture as JPEG, at the size of a screen or whole."""
         session = session_of(key)
         with working():
-            data = studio.view(session, whole=whole)
+            data = views.view(studio, session, whole=whole)
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private"})
 
     @router.get("/v1/sessions/{key}/gray", responses=pictures, response_class=Response)
@@ -106,14 +109,14 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
         """Return the picture without color, at the size of a screen."""
         session = session_of(key)
         with working():
-            return Response(studio.gray(session), media_type="image/jpeg")
+            return Response(views.gray(session), media_type="image/jpeg")
 
     @router.get("/v1/sessions/{key}/doubt", responses=pictures, response_class=Response)
     def doubt(key: str) -> Response:
         """Return where the model is unsure, as PNG: white is most."""
         session = session_of(key)
         with working():
-            return Response(studio.doubt(session), media_type="image/png")
+            return Response(views.doubt(studio, session), media_type="image/png")
 
     @router.get("/v1/sessions/{key}/suggest", responses=ERRORS)
     def suggest(
@@ -127,15 +130,15 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
             raise UsageError("Give both x and y, or neither.")
         with working():
             if x is not None and y is not None:
-                return {"colors": studio.likely(session, x, y)}
-            return {"regions": studio.regions(session)}
+                return {"colors": views.likely(studio, session, x, y)}
+            return {"regions": views.regions(studio, session)}
 
     @router.get("/v1/sessions/{key}/variants", responses=ERRORS)
     def variants(key: str) -> dict[str, Any]:
         """Return up to three coherent alternatives: hints, and a small picture of each."""
         session = session_of(key)
         with working():
-            return {"variants": studio.variants(session)}
+            return {"variants": views.variants(studio, session)}
 
     @router.get("/v1/sessions/{key}/recipe", responses=ERRORS)
     def recipe(key: str) -> dict[str, Any]:
@@ -180,7 +183,7 @@ def session_router(desk: Desk) -> APIRouter:  # noqa: PLR0915  (each address is 
         """Return the colored file at full size, with the picture's metadata; ``ora`` has layers."""
         session = session_of(key)
         with working():
-            data, kind = studio.export(session, format)
+            data, kind = exports.export(studio, session, format)
         desk.colored += 1
         return Response(data, media_type=MEDIA[kind], headers=saved_as(session.name, kind))
 

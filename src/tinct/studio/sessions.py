@@ -5,8 +5,6 @@ A changed hint costs its own step only: spreading it, and joining the preview wi
 
 from __future__ import annotations
 
-import base64
-import io
 import secrets
 import shutil
 import tempfile
@@ -24,16 +22,13 @@ from PIL import Image
 
 from tinct import photo
 from tinct.bundle import list_bundles
-from tinct.color import gray_to_lightness
-from tinct.colored import Colored, ColoredJpeg
-from tinct.coloring import suggest
 from tinct.coloring.palette import Palette, read_palette
 from tinct.colorizer import Colorizer
 from tinct.drawing.transparency import visible
-from tinct.errors import PictureError, UsageError
+from tinct.errors import UsageError
 from tinct.front import Front
-from tinct.hints import Hint, Point
-from tinct.hints.files import as_json, from_json
+from tinct.hints import Hint
+from tinct.hints.files import from_json
 from tinct.photo import Photo
 from tinct.proposal import Proposal
 from tinct.router import open_model
@@ -42,10 +37,6 @@ from tinct.sidecar import ColorRecipe, parse_recipe
 
 PREVIEW = 1400
 """Longest side of a preview, pixels."""
-SMALL = 360
-"""Longest side of the pictures of variants."""
-WHITE = 40.0
-"""Doubt that the map shows white, Lab units."""
 MODELS = 4
 """Models that are held in memory."""
 
@@ -58,6 +49,7 @@ class Wanted:
         hints: as in a color recipe.
         strength: factor on chroma.
         warmth: as in :class:`tinct.Settings`.
+        reference: the palette that the colors take, or None.
         model: a name, or ``auto``.
         keep: as in :class:`tinct.Settings`, like ``quality``.
     """
@@ -65,6 +57,7 @@ class Wanted:
     hints: tuple[Hint, ...] = ()
     strength: float = 1.0
     warmth: float = 0.0
+    reference: Palette | None = None
     model: str = AUTO
     keep: str = "auto"
     quality: str = "balanced"
@@ -79,17 +72,10 @@ class Wanted:
             hints=self.hints,
             strength=self.strength,
             warmth=self.warmth,
+            reference=self.reference,
             keep=self.keep,
             quality=self.quality,
         )
-
-
-@dataclass(frozen=True)
-class Once:
-    """A picture that is colored and not kept: its name, and the bytes of its file."""
-
-    name: str
-    data: bytes = field(repr=False)
 
 
 @dataclass(eq=False)
@@ -104,8 +90,6 @@ class Session:
         preview: its gray codes at the size of a preview.
         warnings: what opening it said.
         wanted: how it is to be colored.
-        reference: the palette that the colors take, or None.
-        reference_name: the name of the file that it is from.
         version: counts the changes.
         used: when it was last asked for, monotonic seconds.
     """
@@ -117,8 +101,6 @@ class Session:
     preview: NDArray[Any]
     warnings: tuple[str, ...]
     wanted: Wanted = field(default_factory=Wanted)
-    reference: Palette | None = None
-    reference_name: str = ""
     version: int = 0
     used: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -182,14 +164,14 @@ class Studio:
         """
         key = secrets.token_urlsafe(18)
         path = self.folder / key
-        picture, told = _opened(self.front(AUTO), data, self.pixels)
+        picture, told = opened(self.front(AUTO), data, self.pixels)
         path.write_bytes(data)
         session = Session(
             key=key,
-            name=_shown(name),
+            name=shown_name(name),
             path=path,
             picture=picture,
-            preview=_reduced(picture.gray, PREVIEW),
+            preview=reduced(picture.gray, PREVIEW),
             warnings=told,
         )
         self.drop_old()
@@ -247,17 +229,12 @@ class Studio:
             PictureError: the other picture cannot be read, or is too large.
             UsageError: it is gray.
         """
-        self._refer(session, read_palette(data), _shown(name))
+        palette = replace(read_palette(data, max_pixels=self.pixels), name=shown_name(name))
+        self.change(session, replace(session.wanted, reference=palette))
 
     def drop_reference(self, session: Session) -> None:
         """Let a picture's colors be as the model proposes."""
-        self._refer(session, None, "")
-
-    def _refer(self, session: Session, palette: Palette | None, name: str) -> None:
-        with session.lock:
-            session.reference, session.reference_name = palette, name
-            session.version += 1
-            session.rendered.clear()
+        self.change(session, replace(session.wanted, reference=None))
 
     def proposed(self, session: Session) -> tuple[Colorizer, Proposal]:
         """Return what the model proposes without hints; it looks once."""
@@ -280,151 +257,8 @@ class Studio:
         colorizer, proposal = self.proposed(session)
         wanted = session.wanted
         return colorizer, colorizer.adjust(
-            proposal, hints=wanted.hints, reference=session.reference, warmth=wanted.warmth
+            proposal, hints=wanted.hints, reference=wanted.reference, warmth=wanted.warmth
         )
-
-    def view(self, session: Session, *, whole: bool = False) -> bytes:
-        """Return the colored picture as JPEG, as a preview or at full size."""
-        with session.lock:
-            held = session.rendered.get((session.version, whole))
-            if held is not None:
-                return held
-            colorizer, proposal = self.adjusted(session)
-            gray = session.picture.gray if whole else session.preview
-            settings = Settings(strength=session.wanted.strength)
-            rgb = colorizer.render(gray, settings, proposal=proposal)
-            data = _jpeg(rgb)
-            session.rendered[(session.version, whole)] = data
-            return data
-
-    def gray(self, session: Session) -> bytes:
-        """Return the preview without color as JPEG."""
-        return _jpeg(session.preview)
-
-    def doubt(self, session: Session) -> bytes:
-        """Return the map of doubt as PNG: black is sure, white is :data:`WHITE` and more."""
-        _, proposal = self.proposed(session)
-        codes = np.rint(np.clip(proposal.doubt() / WHITE, 0, 1) * 255).astype(np.uint8)
-        height, width = session.preview.shape
-        image = Image.fromarray(codes).resize((width, height), Image.Resampling.BICUBIC)
-        held = io.BytesIO()
-        image.save(held, "PNG")
-        return held.getvalue()
-
-    def variants(self, session: Session, *, count: int = 3) -> list[dict[str, Any]]:
-        """Return coherent alternatives: the hints that make them, and a small picture of each."""
-        colorizer, proposal = self.proposed(session)
-        small = _reduced(session.preview, SMALL)
-        found = []
-        regions = proposal.suggest(count=3, colors=count + 1)
-        for choice in suggest.alternatives(regions, count=count):
-            hints = tuple(
-                Point(x=x, y=y, color=(region.lightness, *likely.ab), radius=0.02)
-                for region, likely in choice
-                for x, y in suggest.interior(region.mask, cover=proposal.cover)
-            )
-            adjusted = colorizer.adjust(
-                proposal,
-                hints=(*hints, *session.wanted.hints),
-                reference=session.reference,
-                warmth=session.wanted.warmth,
-            )
-            picture = base64.b64encode(_jpeg(colorizer.render(small, proposal=adjusted)))
-            found.append(
-                {
-                    "hints": [as_json(hint) for hint in hints],
-                    "picture": f"data:image/jpeg;base64,{picture.decode()}",
-                }
-            )
-        return found
-
-    def likely(self, session: Session, x: float, y: float) -> list[dict[str, Any]]:
-        """Return the likeliest colors at a place, at its lightness.
-
-        Raises:
-            UsageError: the model has no distribution of colors.
-        """
-        _, proposal = self.proposed(session)
-        height, width = session.preview.shape
-        row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
-        codes = session.preview[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
-        lightness = float(gray_to_lightness(codes.mean() / 255))
-        return [
-            {"color": one.at(lightness), "share": round(one.share, 3)}
-            for one in proposal.likely_at(x, y)
-        ]
-
-    def regions(self, session: Session) -> list[dict[str, Any]]:
-        """Return the places where a hint would help most, with likely colors.
-
-        Raises:
-            UsageError: the model has no distribution of colors.
-        """
-        _, proposal = self.proposed(session)
-        return [
-            {
-                "x": round(region.x, 4),
-                "y": round(region.y, 4),
-                "area": round(region.area, 4),
-                "doubt": round(region.doubt, 2),
-                "colors": [
-                    {"color": one.at(region.lightness), "share": round(one.share, 3)}
-                    for one in region.colors
-                ],
-            }
-            for region in proposal.suggest()
-        ]
-
-    def open_once(self, name: str, data: bytes) -> Once:
-        """Take a picture that is colored once and not kept."""
-        if not data:
-            raise PictureError("The picture is empty; check what was sent.")
-        return Once(_shown(name), data)
-
-    def color_once(
-        self, once: Once, settings: Settings, *, model: str, file_format: str | None
-    ) -> tuple[bytes, str, str]:
-        """Color a picture; return the file, its format and the model's name.
-
-        Raises:
-            PictureError: it cannot be read.
-            SaveError: the format does not suit.
-        """
-        front = self.front(model)
-        if file_format in (None, "jpeg"):
-            kept = front.color_jpeg(once.data, settings, max_pixels=self.pixels)
-            if kept is not None:
-                return kept.encode(), "jpeg", kept.bundle.name
-        picture, _ = _opened(front, once.data, self.pixels)
-        colored = front.color(picture, settings)
-        kind = file_format or photo.format_of("x" + photo.suffix_for(picture))
-        return colored.encode(kind), kind, colored.bundle.name
-
-    def export(self, session: Session, file_format: str | None) -> tuple[bytes, str]:
-        """Return the colored file at full size with its metadata, and its format.
-
-        Raises:
-            SaveError: the format does not suit.
-        """
-        with session.lock:
-            wanted = session.wanted
-            settings = replace(wanted.settings(), reference=session.reference)
-            front = self.front(wanted.model)
-            kind = file_format or photo.format_of("x" + photo.suffix_for(session.picture))
-            if kind == "jpeg":
-                kept: ColoredJpeg | None = front.color_jpeg(session.path, settings)
-                if kept is not None:
-                    return kept.encode(), kind
-            colorizer, proposal = self.adjusted(session)
-            rgb = colorizer.render(session.picture.gray, settings, proposal=proposal)
-            colored = Colored(photo=session.picture, rgb=rgb, bundle=colorizer.bundle)
-            if kind == "ora":
-                path = session.path.with_suffix(".ora")
-                colored.save_layers(path, overwrite=True)
-                data = path.read_bytes()
-                path.unlink()
-                return data, kind
-            return colored.encode(kind), kind
 
     def recipe(self, session: Session) -> dict[str, Any]:
         """Return the color recipe of a picture as plain JSON values."""
@@ -450,6 +284,7 @@ class Studio:
                 hints=settings.hints,
                 strength=settings.strength,
                 warmth=settings.warmth,
+                reference=settings.reference,
                 keep=settings.keep,
                 quality=settings.quality,
                 model=recipe.model if recipe.model in names else AUTO,
@@ -471,7 +306,13 @@ def hints_of(held: Any) -> tuple[Hint, ...]:
     return from_json(held, folder=None)
 
 
-def _opened(front: Front, data: bytes, pixels: int) -> tuple[Photo, tuple[str, ...]]:
+def opened(front: Front, data: bytes, pixels: int) -> tuple[Photo, tuple[str, ...]]:
+    """Open a picture of at most so many pixels; return it and what opening it said.
+
+    Raises:
+        PictureError: it cannot be read.
+        DeviceError, ModelError: it cannot be colored.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", photo.PictureWarning)
@@ -479,7 +320,7 @@ def _opened(front: Front, data: bytes, pixels: int) -> tuple[Photo, tuple[str, .
     return picture, tuple(dict.fromkeys(str(one.message) for one in caught))
 
 
-def _reduced(gray: NDArray[Any], longest: int) -> NDArray[Any]:
+def reduced(gray: NDArray[Any], longest: int) -> NDArray[Any]:
     """Return 8-bit gray codes whose longer side is at most ``longest``."""
     if gray.dtype == np.uint16:
         gray = (gray >> 8).astype(np.uint8)
@@ -491,15 +332,7 @@ def _reduced(gray: NDArray[Any], longest: int) -> NDArray[Any]:
     return np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.LANCZOS))
 
 
-def _jpeg(pixels: NDArray[Any]) -> bytes:
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
-    held = io.BytesIO()
-    Image.fromarray(pixels).save(held, "JPEG", quality=88)
-    return held.getvalue()
-
-
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Return a file's name as it may be shown and proposed for saving: no folders, no controls."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join(letter for letter in last if letter.isprintable() and letter not in '<>:"|?*')

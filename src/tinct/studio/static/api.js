@@ -62,8 +62,6 @@ export function takeReference(id, file) {
   return json(`${at(id)}/reference`, { method: "PUT", body: form });
 }
 
-export const dropReference = (id) => json(`${at(id)}/reference`, { method: "DELETE" });
-
 export function keep(text, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));

@@ -113,7 +113,7 @@ function refresh() {
   $("quality").value = state.quality;
   for (const id of ["save", "recipe-save", "recipe-load", "reference-take"]) $(id).disabled = false;
   $("reference-drop").disabled = state.reference === null;
-  $("reference-said").textContent = state.reference === null ? "" : `The colors are those of ${state.reference}.`;
+  $("reference-said").textContent = state.reference === null ? "" : `The colors are those of ${state.reference.name || "another picture"}.`;
   $("undo").disabled = !current.past.length;
   $("redo").disabled = !current.future.length;
   $("variants-box").hidden = !state.suggests;
@@ -155,7 +155,7 @@ function drawStrip() {
 
 // ---------------------------------------------------------------- changes
 
-const wantedOf = (state) => ({ hints: state.hints, strength: state.strength, warmth: state.warmth, model: state.wanted_model, keep: state.keep, quality: state.quality });
+const wantedOf = (state) => ({ hints: state.hints, strength: state.strength, warmth: state.warmth, reference: state.reference, model: state.wanted_model, keep: state.keep, quality: state.quality });
 
 async function change(one, wanted) {
   const state = await api.change(one.state.id, wanted);
@@ -175,6 +175,16 @@ async function edit(changes, told) {
     if (one === current) refresh();
     say(told);
   });
+}
+
+// The server has changed a picture by itself, by a file that it was sent.
+function took(one, before, state, told) {
+  one.state = state;
+  one.past.push(before);
+  one.future.length = 0;
+  if (one === current) refresh();
+  drawStrip();
+  say(told);
 }
 
 async function step(from, to, told) {
@@ -450,29 +460,15 @@ $("recipe-file").addEventListener("change", (event) => busy(async () => {
   } finally {
     event.target.value = "";
   }
-  one.state = await api.takeRecipe(one.state.id, recipe);
-  one.past.push(before);
-  one.future.length = 0;
-  if (one === current) refresh();
-  drawStrip();
-  say("The recipe was taken");
+  took(one, before, await api.takeRecipe(one.state.id, recipe), "The recipe was taken");
 }));
 $("reference-take").addEventListener("click", () => $("reference-file").click());
 $("reference-file").addEventListener("change", (event) => busy(async () => {
-  const one = current, file = event.target.files[0];
+  const one = current, before = wantedOf(one.state), file = event.target.files[0];
   event.target.value = "";
-  one.state = await api.takeReference(one.state.id, file);
-  if (one === current) refresh();
-  drawStrip();
-  say("The palette was taken");
+  took(one, before, await api.takeReference(one.state.id, file), "The palette was taken");
 }));
-$("reference-drop").addEventListener("click", () => busy(async () => {
-  const one = current;
-  one.state = await api.dropReference(one.state.id);
-  if (one === current) refresh();
-  drawStrip();
-  say("The colors are the model's own again");
-}));
+$("reference-drop").addEventListener("click", () => edit({ reference: null }, "The colors are the model's own again"));
 $("hex").addEventListener("change", () => {
   const text = $("hex").value.trim();
   if (/^#[0-9a-f]{6}$/i.test(text)) setColor(text.toLowerCase()); else fail(new Error(`${text} is no color; write it as #rrggbb.`));
