@@ -210,9 +210,9 @@ class Front(ABC):
         gray = photo.open_gray_jpeg(source, max_pixels=max_pixels)
         if gray is None:
             return None
-        with ThreadPoolExecutor(1) as beside:  # one core decodes while the other asks the model
-            decoding = beside.submit(gray.extremes)
-            seen = gray.reduced(least=SEEN[settings.quality])
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(lambda: gray.memory)  # it fails when it is used, if it does
+            low, high, seen = map(gray.upright, gray.look(least=SEEN[settings.quality]))
             chosen = self.choose(seen)
             if chosen.bundle.paints or chosen.bundle.manifest.task != "photo":
                 return None
@@ -225,15 +225,14 @@ class Front(ABC):
                 warmth=settings.warmth,
                 mirror=mirror,
             )
-            low, high = (gray.upright(plane) for plane in decoding.result())
-        planes = luma_chroma.chroma_planes(
-            (low, high),
-            seen,
-            proposal.ab,
-            strength=settings.strength,
-            cover=proposal.cover,
-            threads=chosen.threads,
-        )
+            planes = luma_chroma.chroma_planes(
+                (low, high),
+                seen,
+                proposal.ab,
+                strength=settings.strength,
+                cover=proposal.cover,
+                threads=chosen.threads,
+            )
         cb, cr = (gray.stored(plane) for plane in planes)
         return ColoredJpeg(gray=gray, chroma=(cb, cr), bundle=chosen.bundle)
 

@@ -96,35 +96,54 @@ def chroma_planes(
     planes = chroma_of(codes, ab * np.float32(strength)) * np.float32(255)
     out = np.empty((2, *low.shape), np.uint8)
 
-    def begin(pixels: int) -> Work:  # noqa: ARG001
-        def work(part: tuple[slice, slice], found: Floats) -> None:
-            _write(found, low[part], high[part], out[(slice(None), *part)])
-
-        return work
+    def begin(pixels: int) -> Work:
+        held = np.empty((5, pixels), np.float32)
+        return lambda part, found: _write(
+            found, low[part], high[part], out[(slice(None), *part)], held
+        )
 
     spread(planes, low.shape, cover=cover, begin=begin, threads=threads)
     return out[0], out[1]
 
 
-def _write(planes: Floats, low: Bytes, high: Bytes, out: Bytes) -> None:
-    """Lower chroma until every channel of every pixel is in range, and round."""
+def _write(planes: Floats, low: Bytes, high: Bytes, out: Bytes, held: Floats) -> None:
+    """Lower chroma until every channel of every pixel is in range, and round.
+
+    Args:
+        planes: float32 (2, h, w), Cb and Cr around 0, which are overwritten.
+        low: uint8 (h, w), the smallest luma.
+        high: the largest.
+        out: uint8 (2, h, w), which is written.
+        held: float32 (5, h * w or more), room to work in: fresh memory would cost more than the
+            work.
+    """
     cb, cr = planes
-    steps = (
-        np.float32(2 - 2 * RED) * cr,
-        np.float32(2 - 2 * BLUE) * cb,
-        np.float32(-(2 - 2 * BLUE) * BLUE / GREEN) * cb
-        + np.float32(-(2 - 2 * RED) * RED / GREEN) * cr,
-    )
-    up = np.maximum(np.maximum(steps[0], steps[1]), steps[2])
-    down = -np.minimum(np.minimum(steps[0], steps[1]), steps[2])
-    share = np.minimum(
-        (np.float32(255) - high) / np.maximum(up, np.float32(1e-3)),
-        low / np.maximum(down, np.float32(1e-3)),
-    )
-    np.minimum(share, 1, out=share)
+    up, down, one, other, more = (part[: low.size].reshape(low.shape) for part in held)
+    # What the color adds to red, to blue, and to green.
+    np.multiply(cr, np.float32(2 - 2 * RED), out=one)
+    np.multiply(cb, np.float32(2 - 2 * BLUE), out=other)
+    np.maximum(one, other, out=up)
+    np.minimum(one, other, out=down)
+    one *= np.float32(-RED / GREEN)
+    other *= np.float32(-BLUE / GREEN)
+    one += other
+    np.maximum(up, one, out=up)
+    np.minimum(down, one, out=down)
+    # The share of it for which there is room above the largest luma, and below the smallest.
+    np.maximum(up, np.float32(1e-3), out=up)
+    np.minimum(down, np.float32(-1e-3), out=down)
+    more[...] = high
+    np.subtract(np.float32(255), more, out=one)
+    one /= up
+    more[...] = low
+    np.negative(more, out=other)
+    other /= down
+    share = np.minimum(one, other, out=one)
+    np.minimum(share, np.float32(1), out=share)
     planes *= share
     planes += np.float32(128.5)
-    out[...] = np.clip(planes, 0, 255, out=planes)
+    np.clip(planes, 0, 255, out=planes)
+    np.copyto(out, planes, casting="unsafe")
 
 
 def compose_luma(

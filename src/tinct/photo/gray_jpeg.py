@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,15 @@ from tinct.photo import decode, icc, lightness
 from tinct.photo.encode import blocks_of
 from tinct.photo.io import MAX_PIXELS, turned
 from tinct.photo.jpeg_markers import Jpeg, JpegError, parse
-from tinct.photo.jpeg_splice import Extras, obstacle, restore, splice
+from tinct.photo.jpeg_splice import Extras, memory_of, obstacle, restore, splice
 from tinct.photo.metadata import Metadata, Note
 from tinct.photo.source import Opened, damaged
 
 Bytes = NDArray[np.uint8]
 
 SIGNATURE = b"\xff\xd8\xff"
+STRIPS_AHEAD = 4
+"""Decoded strips that wait."""
 SAME_CURVE = 2
 """Codes by which a gray profile may differ from sRGB's curve and still be left out."""
 
@@ -56,26 +61,64 @@ class GrayJpeg:
         """What the file tells beside its pixels."""
         return self.opened.metadata
 
-    def extremes(self) -> tuple[Bytes, Bytes]:
-        """Decode the pixels and return the smallest and largest code of squares of 2 x 2.
+    @cached_property
+    def memory(self) -> bytes:
+        """What the colored file keeps so that this one can be restored.
+
+        Raises:
+            PictureError: too much stands beside the picture to be kept.
+        """
+        try:
+            return memory_of(self.jpeg)
+        except JpegError as error:
+            raise self._unsuited(error) from error
+
+    def _unsuited(self, error: JpegError) -> PictureError:
+        return PictureError(
+            f"{self.name} cannot be colored with its gray untouched ({error}); give --keep "
+            "lightness."
+        )
+
+    def look(self, *, least: int) -> tuple[Bytes, Bytes, Bytes]:
+        """Decode the pixels once, for whoever joins them with color and for the model.
+
+        Args:
+            least: as for :meth:`reduced`.
 
         Returns:
-            Two planes, uint8 (ceil(H / 2), ceil(W / 2)), as the pixels are stored; squares at an
-            odd border hold fewer pixels.
+            The smallest and the largest code of squares of 2 x 2 pixels, uint8 (ceil(H / 2),
+            ceil(W / 2)), and the picture as :meth:`reduced` gives it, all as the pixels are stored;
+            squares at an odd border hold fewer pixels.
 
         Raises:
             PictureError: the pixels are damaged, or do not fit into memory.
         """
         height, width = self.opened.height, self.opened.width
-        shape = (-(-height // 2), -(-width // 2))
+        shrink = self._shrink(least)
+        half, small = (-(-height // 2), -(-width // 2)), (height // shrink, width // shrink)
         try:
-            low, high = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+            low, high, seen = (np.empty(shape, np.uint8) for shape in (half, half, small))
         except MemoryError as error:
             raise PictureError(f"{self.name} does not fit into memory; make it smaller.") from error
-        for row, strip in self.opened.strips():  # which begin at even rows
-            part = slice(row // 2, -(-(row + len(strip)) // 2))
-            pool(strip[..., 0], low[part], high[part])
-        return low, high
+
+        def take(row: int, luma: Bytes) -> None:
+            part = slice(row // 2, -(-(row + len(luma)) // 2))
+            pool(luma, low[part], high[part])
+            mean(luma, shrink, seen[row // shrink : (row + len(luma)) // shrink])
+
+        with ThreadPoolExecutor(1) as beside:  # while the next rows are decoded
+            taken: deque[Future[None]] = deque()
+            for row, strip in self.opened.strips():  # which begin at multiples of 16 rows
+                taken.append(beside.submit(take, row, strip[..., 0]))
+                if len(taken) > STRIPS_AHEAD:
+                    taken.popleft().result()
+            for one in taken:
+                one.result()
+        return low, high, seen
+
+    def _shrink(self, least: int) -> int:
+        short = min(self.opened.height, self.opened.width)
+        return next((by for by in (8, 4, 2) if short >= by * least), 1)
 
     def reduced(self, *, least: int) -> Bytes:
         """Decode the pixels at an eighth, a quarter, half or all of their size, upright.
@@ -86,12 +129,12 @@ class GrayJpeg:
         Raises:
             PictureError: the pixels are damaged.
         """
-        short = min(self.opened.height, self.opened.width)
-        shrink = next((by for by in (8, 4, 2) if short >= by * least), 1)
         vips = libvips.load()
         libvips.forget_errors()
         try:
-            image = vips.Image.jpegload_buffer(self.jpeg.data, shrink=shrink, fail_on="error")
+            image = vips.Image.jpegload_buffer(
+                self.jpeg.data, shrink=self._shrink(least), fail_on="error"
+            )
             return np.asarray(self.upright(np.asarray(image.numpy()).reshape(image.height, -1)))
         except vips.Error as error:
             raise PictureError(damaged(self.name, "jpeg", libvips.reason(error))) from error
@@ -129,12 +172,10 @@ class GrayJpeg:
             orientation=self.orientation,
         )
         try:
-            return splice(self.jpeg, chroma, Extras(blocks.exif, blocks.xmp, blocks.icc))
+            extras = Extras(blocks.exif, blocks.xmp, blocks.icc)
+            return splice(self.jpeg, chroma, extras, memory=self.memory)
         except JpegError as error:
-            raise PictureError(
-                f"{self.name} cannot be colored with its gray untouched ({error}); give --keep "
-                "lightness."
-            ) from error
+            raise self._unsuited(error) from error
 
 
 def pool(luma: Bytes, low: Bytes, high: Bytes) -> None:
@@ -152,6 +193,26 @@ def pool(luma: Bytes, low: Bytes, high: Bytes) -> None:
     np.minimum(rows[:, ::2], rows[:, 1::2], out=low)
     np.maximum(luma[::2], luma[1::2], out=rows)
     np.maximum(rows[:, ::2], rows[:, 1::2], out=high)
+
+
+def mean(luma: Bytes, by: int, out: Bytes) -> None:
+    """Write the mean code of squares, as DCT scaling gives it.
+
+    Args:
+        luma: uint8 (h, w).
+        by: side of the squares: 1, 2, 4 or 8.
+        out: uint8 (h // by, w // by), which is written; squares that are not whole are left out.
+    """
+    height, width = out.shape
+    luma = luma[: height * by, : width * by]
+    rows = luma[::by].astype(np.uint16)
+    for at in range(1, by):
+        rows += luma[at::by]
+    side = by
+    while side > 1:
+        rows = rows[:, ::2] + rows[:, 1::2]
+        side //= 2
+    out[...] = (rows + by * by // 2) // (by * by)
 
 
 def open_gray_jpeg(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS) -> GrayJpeg | None:

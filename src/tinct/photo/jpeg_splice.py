@@ -97,7 +97,11 @@ def obstacle(jpeg: Jpeg) -> str:
 
 
 def splice(
-    jpeg: Jpeg, chroma: tuple[NDArray[np.uint8], NDArray[np.uint8]], extras: Extras
+    jpeg: Jpeg,
+    chroma: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    extras: Extras,
+    *,
+    memory: bytes | None = None,
 ) -> bytes:
     """Join a gray JPEG with color.
 
@@ -106,6 +110,7 @@ def splice(
         chroma: Cb and Cr, uint8 (ceil(H / 2), ceil(W / 2)), 128 is neutral [2], in the orientation
             in which the gray is stored.
         extras: metadata of the colored file.
+        memory: what :func:`memory_of` gave, if it was asked already.
 
     Returns:
         The colored JPEG.
@@ -126,7 +131,7 @@ def splice(
 
     with ThreadPoolExecutor(2) as pool:
         coded = list(pool.map(code, chroma))
-    out = [b"\xff\xd8", *_head(jpeg, extras), *parted(APP7, NAME, _memory(jpeg))]
+    out = [b"\xff\xd8", *_head(jpeg, extras), *parted(APP7, NAME, memory or memory_of(jpeg))]
     quantizer = next(one for one in coded[0].segments if one.marker == DQT)
     body = coded[0].body(quantizer)
     out.append(segment(DQT, bytes((body[0] & 0xF0 | table,)) + body[1:]))
@@ -213,8 +218,12 @@ def _hash_of(jpeg: Jpeg, scans: list[Segment]) -> bytes:
     return total.digest()
 
 
-def _memory(jpeg: Jpeg) -> bytes:
-    """Return what restores the gray file: hashes, and what it holds beside its scans."""
+def memory_of(jpeg: Jpeg) -> bytes:
+    """Return what restores the gray file: hashes, and what it holds beside its scans.
+
+    Raises:
+        JpegError: that is more than can be kept.
+    """
     scans = _luma_scans(jpeg)
     cuts = [0, *(place for one in scans for place in (one.start, one.end)), len(jpeg.data)]
     beside = [jpeg.data[cuts[at] : cuts[at + 1]] for at in range(0, len(cuts), 2)]
