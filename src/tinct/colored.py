@@ -14,7 +14,7 @@ import tinct
 from tinct import photo
 from tinct.atomic import replacing
 from tinct.bundle import Bundle
-from tinct.photo import GrayJpeg, Note, Photo
+from tinct.photo import GrayJpeg, LargePhoto, Note, Photo
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -104,6 +104,53 @@ class Colored:
         if out.dtype == np.uint16:
             out = np.rint(out / np.float32(257)).astype(np.uint8)
         return Image.fromarray(out)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ColoredLarge:
+    """A very large picture that gets its colors while it is saved.
+
+    Attributes:
+        photo: what was opened.
+        seen: its gray codes, smaller, as the model saw it.
+        paint: makes sRGB (h, W, 3) of gray codes (h, W) and the number of the first row.
+        bundle: the model that colored it.
+    """
+
+    photo: LargePhoto
+    seen: NDArray[Any] = field(repr=False)
+    paint: Callable[[NDArray[Any], int], Rgb] = field(repr=False)
+    bundle: Bundle
+
+    def save(
+        self,
+        target: str | Path,
+        *,
+        file_format: str | None = None,
+        overwrite: bool = False,
+        ready: Callable[[Path], None] | None = None,
+    ) -> None:
+        """Write the picture with its metadata and the note, whole or not at all.
+
+        Args:
+            target: the file; its ending decides the format unless ``file_format`` does.
+            file_format: ``tiff``, ``png`` or ``jpeg``.
+            overwrite: whether an existing file may be replaced.
+            ready: as for :meth:`Colored.save`.
+
+        Raises:
+            SaveError: it exists already or cannot be written; it is as it was before.
+            PictureError: the picture is damaged.
+        """
+        photo.save_large(
+            (self.paint(gray, row) for row, gray in self.photo.strips()),
+            self.photo,
+            target,
+            format=file_format,
+            overwrite=overwrite,
+            note=Note(software=f"tinct {tinct.__version__}", model=self.bundle.manifest.name),
+            ready=ready,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from tinct import photo
 from tinct.atomic import check_target
-from tinct.colored import Colored, ColoredJpeg
-from tinct.coloring import luma_chroma
+from tinct.colored import Colored, ColoredJpeg, ColoredLarge
+from tinct.coloring import chroma, luma_chroma
 from tinct.drawing.transparency import lay_on_paper, visible
 from tinct.errors import UsageError
 from tinct.photo import Photo, PictureWarning
@@ -236,6 +236,63 @@ class Front(ABC):
         cb, cr = (gray.stored(plane) for plane in planes)
         return ColoredJpeg(gray=gray, chroma=(cb, cr), bundle=chosen.bundle)
 
+    def color_large(
+        self,
+        source: str | Path,
+        settings: Settings | None = None,
+        *,
+        file_format: str,
+        page: int | None = None,
+        least: int = photo.LARGE,
+    ) -> ColoredLarge | None:
+        """Color a picture that is too large to be held: in strips, while it is saved.
+
+        Args:
+            source: a path.
+            settings: None means the defaults.
+            file_format: that of the result.
+            page: as for :meth:`open`.
+            least: pixels that the picture has at least.
+
+        Returns:
+            None where it is smaller, or must be held all the same: a turned picture, one with
+            alpha, a drawing, which models paint, or luma is to be kept.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            DeviceError: the device ran out of memory.
+            ModelError: the model failed.
+        """
+        settings = settings or Settings()
+        if settings.keep == "luma" or settings.flat or file_format not in photo.STREAMED:
+            return None
+        large = photo.open_large(source, page=page, least=least)
+        if large is None:
+            return None
+        seen, was_color = large.reduced(least=2 * SEEN[settings.quality])
+        if was_color:
+            warnings.warn(WAS_COLOR, PictureWarning, stacklevel=2)
+        chosen = self.choose(seen)
+        if chosen.bundle.paints or chosen.bundle.manifest.task != "photo":
+            return None
+        mirror = settings.quality == "best"
+        proposal = chosen.adjust(
+            replace(chosen.propose(seen, quality=settings.quality, mirror=mirror), size=large.size),
+            hints=settings.hints,
+            reference=settings.reference,
+            warmth=settings.warmth,
+            mirror=mirror,
+        )
+        composer = chroma.Composer(
+            proposal.ab,
+            large.size,
+            large.dtype,
+            strength=settings.strength,
+            cover=proposal.cover,
+            threads=chosen.threads,
+        )
+        return ColoredLarge(photo=large, seen=seen, paint=composer.rows, bundle=chosen.bundle)
+
     def file(
         self,
         source: str | Path,
@@ -244,7 +301,7 @@ class Front(ABC):
         page: int | None = None,
         overwrite: bool = False,
         **settings: Unpack[Wanted],
-    ) -> Colored | ColoredJpeg:
+    ) -> Colored | ColoredJpeg | ColoredLarge:
         """Color a file into another, with depth and metadata kept and a note in it.
 
         Args:
@@ -274,7 +331,8 @@ class Front(ABC):
             if kept is not None:
                 kept.save(target, overwrite=overwrite)
                 return kept
-        colored = self.color(self.open(source, page=page), chosen)
+        large = self.color_large(source, chosen, file_format=photo.format_of(target), page=page)
+        colored = large or self.color(self.open(source, page=page), chosen)
         colored.save(target, overwrite=overwrite)
         return colored
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -66,6 +70,85 @@ def image_of(array: NDArray[Any], *, interpretation: str) -> Any:
         array.data, array.shape[1], array.shape[0], bands, kinds[array.dtype.name]
     )
     return image.copy(interpretation=interpretation)
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """An image whose rows are made as they are read; it lives as long as this does.
+
+    Attributes:
+        image: the ``pyvips.Image``.
+        source: where it comes from.
+        raised: what stopped it; libvips can only tell of a file that is cut short.
+    """
+
+    image: Any
+    source: Any
+    raised: list[Exception]
+
+
+def image_of_rows(
+    strips: Iterator[NDArray[Any]], *, height: int, width: int, wide: bool
+) -> Streamed:
+    """Return a libvips image in color whose rows are made as they are read, once, from the top.
+
+    libvips' wheel reads one format as it comes along, without a place to turn back to: PNG. So the
+    rows go through one that is not compressed.
+
+    Args:
+        strips: (h, W, 3), uint8 or, if ``wide``, uint16; ``height`` rows all together.
+        height: of the image.
+        width: likewise.
+        wide: whether there are 16 bits a channel.
+
+    Raises:
+        Exception: whatever ``strips`` raised at once.
+    """
+    raised: list[Exception] = []
+    chunks = _png(strips, height=height, width=width, wide=wide)
+    held = memoryview(b"")
+
+    def read(most: int) -> bytes:
+        nonlocal held
+        try:
+            while not held:
+                held = memoryview(next(chunks, b""))
+                if not held:
+                    return b""
+        except Exception as error:  # noqa: BLE001  (it is raised where the image is used)
+            raised.append(error)
+            return b""
+        part, held = held[:most], held[most:]
+        return bytes(part)
+
+    pyvips = load()
+    source = pyvips.SourceCustom()
+    source.on_read(read)
+    try:
+        image = pyvips.Image.pngload_source(source, access="sequential", fail_on="truncated")
+    except pyvips.Error:
+        if raised:
+            raise raised[0] from None
+        raise
+    return Streamed(image, source, raised)
+
+
+def _png(strips: Iterator[NDArray[Any]], *, height: int, width: int, wide: bool) -> Iterator[bytes]:
+    """Yield a PNG of 8 or 16 bits, RGB, whose rows are stored as they are."""
+    header = struct.pack(">IIBBBBB", width, height, 16 if wide else 8, 2, 0, 0, 0)
+    yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
+    packer = zlib.compressobj(0)
+    for strip in strips:
+        pixels = strip.astype(">u2") if wide else strip
+        rows = np.zeros((len(strip), 1 + width * 3 * (1 + wide)), np.uint8)  # 0: no filter
+        rows[:, 1:] = pixels.reshape(len(strip), -1).view(np.uint8)
+        yield _chunk(b"IDAT", packer.compress(rows.data))
+    yield _chunk(b"IDAT", packer.flush()) + _chunk(b"IEND", b"")
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(content, zlib.crc32(name))
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
 
 
 def attach(image: Any, name: str, data: bytes) -> None:

@@ -165,6 +165,7 @@ def spread(
     cover: tuple[float, float],
     begin: Callable[[int], Work],
     threads: int | None = None,
+    rows: tuple[int, int] | None = None,
 ) -> None:
     """Resample small planes to a picture's size and hand them over strip by strip.
 
@@ -180,24 +181,27 @@ def spread(
             block, one after the other, with the part of the picture and the planes there, float32
             (N, rows, columns), which it may overwrite.
         threads: None means one for each core.
+        rows: the first of the picture's rows that are wanted, and one past the last; None: all.
     """
     height, width = shape
+    start, stop = rows or (0, height)
     vertical = bicubic(height, planes.shape[1], length=planes.shape[1] * cover[0])
     horizontal = bicubic(width, planes.shape[2], length=planes.shape[2] * cover[1])
-    rows = -(-height // (2 * -(-height // (2 * BLOCK[0]))))  # an even number of blocks, all alike
+    count = stop - start
+    high = -(-count // (2 * -(-count // (2 * BLOCK[0]))))  # an even number of blocks, all alike
 
     def work(corner: tuple[int, int]) -> None:
         top, left = corner
-        bottom, right = min(top + rows, height), min(left + BLOCK[1], width)
-        low, high = vertical.span(top, bottom)
-        wide = widen_columns(planes[:, low:high], horizontal, start=left, stop=right)
+        bottom, right = min(top + high, stop), min(left + BLOCK[1], width)
+        low, last = vertical.span(top, bottom)
+        wide = widen_columns(planes[:, low:last], horizontal, start=left, stop=right)
         step = max(1, STRIP // (right - left))
         strip = begin(step * (right - left))
-        for start in range(top, bottom, step):
-            stop = min(start + step, bottom)
-            first, last = vertical.span(start, stop)
-            tall = np.matmul(vertical.block(start, stop), wide[:, first - low : last - low])
-            strip((slice(start, stop), slice(left, right)), tall)
+        for row in range(top, bottom, step):
+            end = min(row + step, bottom)
+            first, last = vertical.span(row, end)
+            tall = np.matmul(vertical.block(row, end), wide[:, first - low : last - low])
+            strip((slice(row, end), slice(left, right)), tall)
 
-    corners = [(y, x) for x in range(0, width, BLOCK[1]) for y in range(0, height, rows)]
+    corners = [(y, x) for x in range(0, width, BLOCK[1]) for y in range(start, stop, high)]
     for_each(work, corners, threads=threads)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,19 +223,73 @@ def compose(
     Returns:
         sRGB (H, W, 3), the dtype of ``gray``.
     """
-    codes = int(np.iinfo(gray.dtype).max) + 1
-    out = np.empty((*gray.shape, 3), gray.dtype)
-    ab = ab * np.float32(strength)
-    renderer: Renderer = Exact(codes)
-    if ab.shape[1] * cover[0] <= gray.shape[0] and ab.shape[2] * cover[1] <= gray.shape[1]:
-        renderer = choose(codes, ab, pixels=gray.size, threads=threads)
-    scale, offset = (
-        np.array(v, np.float32)[:, None, None] for v in (renderer.scale, renderer.offset)
-    )
+    painter = Composer(ab, gray.shape, gray.dtype, strength=strength, cover=cover, threads=threads)
+    return painter.rows(gray)
 
-    def begin(pixels: int) -> Work:
-        buffers = Buffers(pixels)
-        return lambda part, planes: renderer.render(gray[part], planes, out[part], buffers)
 
-    spread(ab * scale + offset, gray.shape, cover=cover, begin=begin, threads=threads)
-    return out
+class Composer:
+    """Joins a picture's lightness with small color planes, all of it or some rows at a time.
+
+    Args:
+        ab: as for :func:`compose`, and so on.
+        shape: height and width of the picture.
+        dtype: uint8 or uint16.
+        strength: factor on a* and b*.
+        cover: the shares of the planes that show the picture.
+        threads: None means one for each core.
+    """
+
+    def __init__(
+        self,
+        ab: Floats,
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        *,
+        strength: float = 1.0,
+        cover: tuple[float, float] = (1.0, 1.0),
+        threads: int | None = None,
+    ) -> None:
+        height, width = shape
+        codes = int(np.iinfo(dtype).max) + 1
+        ab = ab * np.float32(strength)
+        self._renderer: Renderer = Exact(codes)
+        if ab.shape[1] * cover[0] <= height and ab.shape[2] * cover[1] <= width:
+            self._renderer = choose(codes, ab, pixels=height * width, threads=threads)
+        scale, offset = (
+            np.array(v, np.float32)[:, None, None]
+            for v in (self._renderer.scale, self._renderer.offset)
+        )
+        self._planes = ab * scale + offset
+        self._shape, self._cover, self._threads = shape, cover, threads
+
+    def rows(self, gray: Gray, top: int = 0) -> Gray:
+        """Return the colors of some rows.
+
+        Args:
+            gray: (h, W), sRGB codes of the rows from ``top`` on.
+            top: number of the first of them.
+
+        Returns:
+            sRGB (h, W, 3), the dtype of ``gray``.
+        """
+        out = np.empty((*gray.shape, 3), gray.dtype)
+
+        def begin(pixels: int) -> Work:
+            buffers = Buffers(pixels)
+
+            def work(part: tuple[slice, slice], planes: Floats) -> None:
+                rows, columns = part
+                here = slice(rows.start - top, rows.stop - top), columns
+                self._renderer.render(gray[here], planes, out[here], buffers)
+
+            return work
+
+        spread(
+            self._planes,
+            self._shape,
+            cover=self._cover,
+            begin=begin,
+            threads=self._threads,
+            rows=(top, top + len(gray)),
+        )
+        return out

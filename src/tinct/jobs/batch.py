@@ -26,7 +26,7 @@ from tinct.settings import Settings
 
 if TYPE_CHECKING:
     from tinct.bundle import Bundle
-    from tinct.colored import Colored, ColoredJpeg
+    from tinct.colored import Colored, ColoredJpeg, ColoredLarge
     from tinct.front import Front
     from tinct.jobs.journal import Line
     from tinct.jobs.ledger import Entry, Ledger
@@ -290,6 +290,13 @@ class _Work:
             reversible = self.reversible(source, target, outputs=outputs)
             if reversible is not None:
                 return self.with_gray(reversible, result, target, outputs=outputs, kept=kept)
+        if target is not None and job.source is not None and outputs.layers is None:
+            wanted = outputs.file_format or photo.format_of(target)
+            large = self.colorizer.color_large(
+                job.source, self.settings, file_format=wanted, page=page
+            )
+            if large is not None:
+                return self.in_strips(large, result, target, outputs=outputs, kept=kept)
         picture = self.colorizer.open(source, page=page)
         if target is None and job.target is not None:
             name = f"{job.target.name}{photo.suffix_for(picture)}"
@@ -349,9 +356,30 @@ class _Work:
         sys.stdout.buffer.flush()
         return result
 
+    def in_strips(
+        self,
+        colored: ColoredLarge,
+        result: Result,
+        target: Path,
+        *,
+        outputs: Outputs,
+        kept: Entry | None,
+    ) -> Result:
+        """Write a very large picture, which gets its colors on the way."""
+        result = replace(
+            result,
+            model=colored.bundle.manifest.name,
+            bundle=colored.bundle,
+            target=target,
+            size=colored.photo.size[::-1],
+            doubt=doubt_of(self.colorizer, colored.seen) if outputs.doubt else None,
+        )
+        with self.room.of(self.room.pixels):
+            return self.saved(colored, result, target, outputs=outputs, kept=kept)
+
     def saved(
         self,
-        colored: Colored | ColoredJpeg,
+        colored: Colored | ColoredJpeg | ColoredLarge,
         result: Result,
         target: Path,
         *,

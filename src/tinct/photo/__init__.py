@@ -25,13 +25,17 @@ from tinct.photo.io import (
     save_photo,
     suffix_for,
 )
+from tinct.photo.large import LARGE, STREAMED, LargePhoto, open_large, save_large
 from tinct.photo.metadata import Metadata, Note, PictureWarning
 
 __all__ = [
+    "LARGE",
     "MAX_PIXELS",
+    "STREAMED",
     "SUFFIXES",
     "Format",
     "GrayJpeg",
+    "LargePhoto",
     "Metadata",
     "Note",
     "Photo",
@@ -43,9 +47,11 @@ __all__ = [
     "from_pil",
     "open_color",
     "open_gray_jpeg",
+    "open_large",
     "open_photo",
     "page_count",
     "restore_gray",
+    "save_large",
     "save_photo",
     "suffix_for",
 ]

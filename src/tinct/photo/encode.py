@@ -211,18 +211,34 @@ def encode(
     """
     height, width = rgb.shape[:2]
     blocks = blocks_of(metadata, kind=kind, width=width, height=height, note=note)
-    held, had = _bits_held(kind, metadata), min(metadata.bits, 16)
-    if rgb.dtype == np.uint16 and had > held:
-        warnings.warn(
-            f"{kind.upper()} holds {held} bits: {had} were rounded to {held}; "
-            "choose PNG or TIFF to keep them.",
-            PictureWarning, stacklevel=3,
-        )  # fmt: skip
+    held = _bits_held(kind, metadata)
+    if rgb.dtype == np.uint16:
+        tell_of_rounding(kind, metadata)
     if kind == "heic":
         return _encode_heic(rgb, alpha, blocks, path, bits=held)
     if kind == "jxl":
         return _encode_jxl(rgb, alpha, blocks, path)
-    image = _image(rgb, alpha, kind)
+    return encode_image(_image(rgb, alpha, kind), blocks, metadata=metadata, kind=kind, path=path)
+
+
+def encode_image(
+    image: Any, blocks: Blocks, *, metadata: Metadata, kind: str, path: Path | None
+) -> bytes:
+    """Encode a libvips image in color, as :func:`encode` does.
+
+    Args:
+        image: of a depth that the format holds; see :func:`narrowed`.
+        blocks: from :func:`blocks_of`.
+        metadata: of the picture the colors were made for.
+        kind: one of :data:`TARGETS` that libvips writes.
+        path: the file to write, or None to get the bytes.
+
+    Returns:
+        The bytes, or nothing if they were written to ``path``.
+
+    Raises:
+        SaveError: the encoder failed.
+    """
     image = image.copy(
         xres=(metadata.dpi or (72, 72))[0] / 25.4, yres=(metadata.dpi or (72, 72))[1] / 25.4
     )
@@ -242,6 +258,17 @@ def encode(
         if kind == "png":
             insert_texts(stream, metadata.texts, xmp=blocks.xmp)
         return stream.getvalue() if isinstance(stream, io.BytesIO) else b""
+
+
+def tell_of_rounding(kind: str, metadata: Metadata) -> None:
+    """Warn where a format holds fewer bits than a picture of 16 bits a channel has."""
+    held, had = _bits_held(kind, metadata), min(metadata.bits, 16)
+    if had > held:
+        warnings.warn(
+            f"{kind.upper()} holds {held} bits: {had} were rounded to {held}; "
+            "choose PNG or TIFF to keep them.",
+            PictureWarning, stacklevel=4,
+        )  # fmt: skip
 
 
 def _bits_held(kind: str, metadata: Metadata) -> int:
@@ -286,8 +313,13 @@ def _image(rgb: NDArray[Any], alpha: NDArray[Any] | None, kind: str) -> Any:
             )  # fmt: skip
             top = 65535 if wide else 255
             image = image.flatten(background=[top] * 3, max_alpha=top)
-    if wide and not TARGETS[kind].wide:
-        image = image.linear(1 / 257, 0.5).cast("uchar").copy(interpretation="srgb")
+    return narrowed(image, kind)
+
+
+def narrowed(image: Any, kind: str) -> Any:
+    """Return a libvips image with 8 bits a channel where a format holds no more."""
+    if image.format == "ushort" and not TARGETS[kind].wide:
+        return image.linear(1 / 257, 0.5).cast("uchar").copy(interpretation="srgb")
     return image
 
 
