@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tinct.resample import bicubic, cores, for_each, resample_rows, widen_columns
+from tinct.resample import (
+    bicubic,
+    cores,
+    for_each,
+    quantiles,
+    resample_rows,
+    widen_columns,
+)
 
 SIDES = st.integers(1, 90)
 
@@ -70,3 +77,13 @@ def test_every_unit_is_worked_on_once_and_errors_come_out() -> None:
         with pytest.raises(ValueError, match="seven"):
             for_each(work, range(5, 9), threads=threads)
     assert cores() >= 1
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=60),
+    st.lists(st.floats(0, 1), min_size=1, max_size=4),
+)
+def test_quantiles_are_those_of_numpy(values: list[float], shares: list[float]) -> None:
+    array = np.array(values, np.float32)
+    found = quantiles(array, tuple(shares))
+    np.testing.assert_allclose(found, np.quantile(array.astype(float), shares), atol=1e-6)

@@ -2,7 +2,7 @@
 
 import sys
 
-from tinct.command.cli import main
+from tinct.command.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -11,7 +11,6 @@ import errno
 import os
 import re
 import shutil
-import socket
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -112,6 +111,8 @@ def _writer(pid: int) -> str:
 
 
 def _host() -> str:
+    import socket  # noqa: PLC0415  (it takes longer than what it is asked)
+
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tinct import color
 from tinct.coloring.lab_render import Buffers, Exact, Renderer, choose
-from tinct.resample import Floats, Work, bicubic, resample_rows, spread
+from tinct.resample import Floats, Work, bicubic, quantiles, resample_rows, spread
 
 Gray = NDArray[np.uint8] | NDArray[np.uint16]
 Edge = Literal["auto", "pad", "resize"]
@@ -159,7 +159,7 @@ def unfaded(codes: Floats) -> Floats:
         The same shape: the darkest and the lightest hundredth become 0.03 and 0.97 where the range
         is :data:`FAINT` or less; pictures of ordinary contrast, and flat ones, as they are.
     """
-    low, high = (float(value) for value in np.quantile(codes, (0.01, 0.99)))
+    low, high = quantiles(codes, (0.01, 0.99))
     span = high - low
     if not FLAT < span < FRESH:
         return codes
@@ -182,8 +182,7 @@ def gray_margins(lightness: Floats, ab: Floats) -> Floats:
     Returns:
         ``ab`` without color in the margins, or ``ab`` itself where there are none.
     """
-    # np.median would import numpy.ma, which takes as long as the rest of this.
-    tone = float(np.quantile(lightness[[0, 0, -1, -1], [0, -1, 0, -1]], 0.5))
+    (tone,) = quantiles(lightness[[0, 0, -1, -1], [0, -1, 0, -1]], (0.5,))
     other = np.abs(lightness - tone) > MARGIN_TONE
     rows, columns = np.flatnonzero(other.any(axis=1)), np.flatnonzero(other.any(axis=0))
     if not rows.size:

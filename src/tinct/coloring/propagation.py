@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinct.resample import BLAS_ALONE, bicubic, resample_rows
+from tinct.resample import BLAS_ALONE, bicubic, quantiles, resample_rows
 
 Floats = NDArray[np.float32]
 
@@ -187,7 +187,7 @@ def _weighted(values: Floats, weight: Floats) -> Floats:
 
 def _paper(lightness: Floats) -> Floats:
     """Return how much of a drawing's pixels is paper, 0 (ink) to 1."""
-    white = max(float(np.quantile(lightness, 0.9)), 1.0)
+    white = max(quantiles(lightness, (0.9,))[0], 1.0)
     return np.asarray(np.minimum(lightness / (PAPER * white), 1), np.float32)
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct.drawing.morphology import close_lines
+from tinct.resample import quantiles
 
 Kind = Literal["photo", "lineart"]
 Floats = NDArray[np.float32]
@@ -138,7 +139,7 @@ def without_margins(plane: Floats) -> Floats:
         it where there is no such margin, or little between.
     """
     border = np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
-    other = np.abs(plane - np.quantile(border, 0.5)) > MARGIN
+    other = np.abs(plane - quantiles(border, (0.5,))[0]) > MARGIN
     rows = np.flatnonzero(other.mean(axis=1) > CONTENT)
     columns = np.flatnonzero(other.mean(axis=0) > CONTENT)
     if not rows.size or not columns.size:
@@ -175,7 +176,9 @@ def leveled(plane: Floats) -> Floats:
     if float((closed > (1 - ALIKE) * surface).mean()) < SMOOTH:
         return plane
     even = plane / surface
-    lifted: Floats = np.clip(even * (LEVELED / np.quantile(even, 0.95)), 0, 1).astype(np.float32)
+    lifted: Floats = np.clip(even * (LEVELED / quantiles(even, (0.95,))[0]), 0, 1).astype(
+        np.float32
+    )
     return lifted
 
 
@@ -209,14 +212,14 @@ def measure(plane: Floats) -> Figures:
     """
     radius = max(2, round(min(plane.shape) / CLOSING))
     closed = close_lines(plane, radius)
-    paper, lightest = np.quantile(closed[::2, ::2], (0.5, 0.95))  # every second pixel is enough
+    paper, lightest = quantiles(closed[::2, ::2], (0.5, 0.95))  # every second pixel is enough
     tones = np.bincount((plane * (TONES - 0.001)).astype(np.intp).ravel(), minlength=TONES)
     shares = tones[tones > 0] / plane.size
     apart = plane - plane.mean()
     across = np.abs(np.diff(plane, axis=1))[: max(1, plane.shape[0] - 1)]
     down = np.abs(np.diff(plane, axis=0))[:, : max(1, plane.shape[1] - 1)]
     steps = across + down if across.shape == down.shape else np.zeros(1, np.float32)
-    calm, edges = np.quantile(steps[..., ::2], (0.25, 0.95))
+    calm, edges = quantiles(steps[..., ::2], (0.25, 0.95))
     return Figures(
         entropy=float(-(shares * np.log2(shares)).sum()),
         paper=float(paper),

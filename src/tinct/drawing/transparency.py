@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tinct.drawing.classify import CLOSING, reduce, tell_kind
 from tinct.drawing.morphology import close_lines
 from tinct.photo import Photo
+from tinct.resample import quantiles
 
 MOST_INK = 0.5  # share of the picture that is opaque, at most
 LIGHTEST_INK = 0.75  # mean tone of what is opaque, at most: paper would be lighter
@@ -57,7 +58,7 @@ def visible(picture: Photo) -> NDArray[Any]:
         or not (seen := picture.alpha > np.iinfo(picture.alpha.dtype).max // 2).any()
     ):
         return picture.gray
-    middle = np.quantile(picture.gray[seen], 0.5).astype(picture.gray.dtype)
+    middle = picture.gray.dtype.type(quantiles(picture.gray[seen], (0.5,))[0])
     return np.where(seen, picture.gray, middle)
 
 
