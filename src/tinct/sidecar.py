@@ -111,12 +111,15 @@ def read_recipe(path: str | Path) -> ColorRecipe:
         raise hint_files.type_of(error)(f"{path.name}: {error}") from error
 
 
-def parse_recipe(held: Any, *, folder: Path | None = None) -> ColorRecipe:
+def parse_recipe(
+    held: Any, *, folder: Path | None = None, max_pixels: int | None = None
+) -> ColorRecipe:
     """Check a recipe's decoded JSON, field by field.
 
     Args:
         held: the decoded JSON.
         folder: that of the file, for pictures that it names.
+        max_pixels: that all pictures in it may have together; None: 100 million each.
 
     Raises:
         FieldError: a field is missing, unknown or wrong.
@@ -136,7 +139,9 @@ def parse_recipe(held: Any, *, folder: Path | None = None) -> ColorRecipe:
     default = Settings()
     return ColorRecipe(
         settings=Settings(
-            hints=hint_files.from_json(fields.get("hints", []), folder=folder),
+            hints=hint_files.from_json(
+                fields.get("hints", []), folder=folder, max_pixels=max_pixels
+            ),
             strength=_strength(given.get("strength", default.strength)),
             warmth=_warmth(given.get("warmth", default.warmth)),
             quality=_quality(given.get("quality", default.quality)),

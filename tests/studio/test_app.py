@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import threading
@@ -334,3 +335,15 @@ def test_no_answer_that_is_not_told_of(case: schemathesis.Case) -> None:
     assert answer.status_code < 500
     told = case.operation.definition.raw["responses"]
     assert str(answer.status_code) in told or answer.status_code in (400, 404, 405, 406, 415)
+
+
+def test_pictures_in_hints_are_bounded_together(client: TestClient, cat: Path) -> None:
+    held = io.BytesIO()
+    Image.new("RGBA", (4000, 3500), (200, 30, 30, 255)).save(held, "PNG", compress_level=9)
+    data = f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
+    assert len(data) < 200_000
+    patch = {"kind": "patch", "box": [0, 0, 0.5, 0.5], "picture": data}
+    assert send(client, cat.read_bytes(), hints=json.dumps([patch])).status_code == 200
+    detail = is_problem(send(client, cat.read_bytes(), hints=json.dumps([patch, patch])), 422)
+    assert "ints[1].picture" in detail
+    assert "at most are taken" in detail

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from tinct import color
 from tinct.errors import PictureError, UsageError
-from tinct.hints.images import MAX_PIXELS, SOLID, of_picture
+from tinct.hints.images import SOLID, of_picture
 
 Floats = NDArray[np.float32]
 
@@ -75,13 +75,13 @@ def palette_of(lab: Floats) -> Palette:
     return Palette(mean, apart @ apart.T / colors.shape[1])
 
 
-def read_palette(picture: Any, *, max_pixels: int = MAX_PIXELS) -> Palette:
+def read_palette(picture: Any, *, max_pixels: int | None = None) -> Palette:
     """Return the palette of a picture that was chosen for its colors.
 
     Args:
         picture: a palette; or a path, the bytes of a file, a PIL image, or an array (H, W, 3 or 4)
             of sRGB codes. What is transparent does not count.
-        max_pixels: refuse larger files.
+        max_pixels: refuse larger files; None: those of more than 100 million.
 
     Raises:
         PictureError: it cannot be read.

@@ -123,25 +123,35 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"{path.name[:80]} is no JSON ({error}); correct it.") from error
 
 
-def from_json(held: Any, *, folder: Path | None) -> tuple[Hint, ...]:
+def from_json(held: Any, *, folder: Path | None, max_pixels: int | None = None) -> tuple[Hint, ...]:
     """Return the hints that a decoded JSON list describes.
 
     Args:
         held: the list.
         folder: pictures named in it lie there or below; None where there is no such folder.
+        max_pixels: that all pictures in it may have together; None: 100 million each.
 
     Raises:
         FieldError: a field is missing, unknown or wrong.
-        PictureError: a picture cannot be read.
+        PictureError: a picture cannot be read, or there are more pixels than that.
     """
     if not isinstance(held, list):
         raise FieldError("hints", "must be a list of hints")
+    left = None if max_pixels is None else _Left(max_pixels)
     return tuple(
-        _hint(one, outer=f"hints[{number}]", folder=folder) for number, one in enumerate(held)
+        _hint(one, outer=f"hints[{number}]", folder=folder, left=left)
+        for number, one in enumerate(held)
     )
 
 
-def _hint(held: Any, *, outer: str, folder: Path | None) -> Hint:
+@dataclasses.dataclass
+class _Left:
+    """How many pixels pictures may still have."""
+
+    pixels: int
+
+
+def _hint(held: Any, *, outer: str, folder: Path | None, left: _Left | None) -> Hint:
     """Return one hint; ``outer`` is where it stands."""
     if not isinstance(held, dict):
         raise FieldError(outer, f"must be an object with a kind: {', '.join(KINDS)}")
@@ -159,7 +169,7 @@ def _hint(held: Any, *, outer: str, folder: Path | None) -> Hint:
             ],
         )
         if "picture" in values:
-            values["picture"] = _picture(values["picture"], folder=folder)
+            values["picture"] = _picture(values["picture"], folder=folder, left=left)
         return kind(**values)
     except FieldError as error:
         raise error.within(outer) from error
@@ -188,13 +198,17 @@ def check_fields(
     return dict(held)
 
 
-def _picture(text: Any, *, folder: Path | None) -> Pixels:
+def _picture(text: Any, *, folder: Path | None, left: _Left | None) -> Pixels:
     if not isinstance(text, str):
         raise FieldError("picture", f"must be a file's name or begin with {images.DATA}")
     try:
-        return images.of_text(text, folder=folder)
+        if left is None:
+            return images.of_text(text, folder=folder)
+        pixels = images.of_text(text, folder=folder, max_pixels=left.pixels)
     except PictureError as error:
         raise PictureError(f"picture: {error}") from error
+    left.pixels -= pixels.height * pixels.width
+    return pixels
 
 
 def as_json(hint: Hint) -> dict[str, Any]:

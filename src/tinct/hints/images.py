@@ -140,12 +140,13 @@ def _blocks(
     return rgb, weight / np.float32(255 * block**2), solid
 
 
-def of_text(text: str, *, folder: Path | None) -> Pixels:
+def of_text(text: str, *, folder: Path | None, max_pixels: int | None = None) -> Pixels:
     """Read the picture that a text in JSON stands for.
 
     Args:
         text: a PNG in base64, beginning with :data:`DATA`, or a file's name in ``folder`` or below.
         folder: that of the JSON file; None where there is none.
+        max_pixels: refuse larger pictures; None: :data:`MAX_PIXELS`.
 
     Raises:
         PictureError: it cannot be read, or the name leaves the folder.
@@ -157,23 +158,23 @@ def of_text(text: str, *, folder: Path | None) -> Pixels:
             content = base64.b64decode(text.removeprefix(DATA), validate=True)
         except (ValueError, binascii.Error) as error:
             raise PictureError(f"the data is no PNG in base64; it begins with {DATA}.") from error
-        return of_picture(content)
+        return of_picture(content, max_pixels=max_pixels)
     name = Path(text)
     if name.is_absolute() or ".." in name.parts or "\\" in text or ":" in text:
         raise PictureError(f"{text!r} must be a name in the folder of this file or below.")
     if folder is None:
         raise PictureError(f"{text!r} is relative to no folder; hand over the picture itself.")
-    return of_picture(folder / name)
+    return of_picture(folder / name, max_pixels=max_pixels)
 
 
-def of_picture(picture: Any, *, short: int | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:
+def of_picture(picture: Any, *, short: int | None = None, max_pixels: int | None = None) -> Pixels:
     """Take the colors of a picture of any kind.
 
     Args:
         picture: a path, the bytes of a file, a PIL image, or an array (H, W, 3 or 4) of sRGB codes,
             uint8, uint16 or floats 0..1. Orientation and ICC profile are applied.
         short: the short side may be made this long while a file is read, which costs less memory.
-        max_pixels: refuse larger files.
+        max_pixels: refuse larger files; None: :data:`MAX_PIXELS`.
 
     Raises:
         PictureError: it cannot be read, is too large, or is no such thing.
@@ -215,7 +216,8 @@ def of_array(array: NDArray[Any]) -> Pixels:
     return Pixels(height, width, codes.tobytes())
 
 
-def _of_file(source: Path | bytes, short: int | None, max_pixels: int) -> Pixels:
+def _of_file(source: Path | bytes, short: int | None, max_pixels: int | None) -> Pixels:
+    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
     try:
         return of_array(open_color(source, alpha=True, short=short, max_pixels=max_pixels))
     except PictureError as error:

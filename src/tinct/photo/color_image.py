@@ -51,7 +51,7 @@ def open_color(
         if max_pixels is not None and image.width * image.height > max_pixels:
             raise PictureError(
                 f"{name} has {image.width} x {image.height} pixels; "
-                f"{max_pixels // 1_000_000} million at most are taken: make it smaller"
+                f"{_counted(max_pixels)} at most are taken: make it smaller"
             )
         if short is not None and min(image.width, image.height) > short:
             image = _smaller(vips, source, image, short)
@@ -72,6 +72,10 @@ def open_color(
         ) from error
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     return np.broadcast_to(pixels, (*pixels.shape[:2], 4 if alpha else 3))
+
+
+def _counted(number: int) -> str:
+    return f"{number // 1_000_000} million" if number >= 1_000_000 else str(max(number, 0))
 
 
 def _check_file(path: Path) -> None:

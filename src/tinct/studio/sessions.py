@@ -37,6 +37,8 @@ from tinct.sidecar import ColorRecipe, parse_recipe
 
 PREVIEW = 1400
 """Longest side of a preview, pixels."""
+HINT_PIXELS = 24_000_000
+"""What all pictures in the hints of a request may have together."""
 MODELS = 4
 """Models that are held in memory."""
 
@@ -275,7 +277,7 @@ class Studio:
         Raises:
             UsageError: something in it is wrong, or names files; the message names the field.
         """
-        recipe = parse_recipe(held)
+        recipe = parse_recipe(held, max_pixels=HINT_PIXELS)
         settings = recipe.settings
         names = {bundle.name for bundle in list_bundles()}
         self.change(
@@ -303,7 +305,7 @@ def hints_of(held: Any) -> tuple[Hint, ...]:
     Raises:
         UsageError: something in them is wrong; the message names the field.
     """
-    return from_json(held, folder=None)
+    return from_json(held, folder=None, max_pixels=HINT_PIXELS)
 
 
 def opened(front: Front, data: bytes, pixels: int) -> tuple[Photo, tuple[str, ...]]:
