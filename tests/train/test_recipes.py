@@ -61,5 +61,5 @@ def test_mistakes_are_named(name: str, overrides: dict[str, str], word: str) -> 
 def test_recipe_of_an_older_version_takes_defaults_for_what_is_new() -> None:
     held = json.loads(to_json(recipes.get("flagship-photo")))
     del held["model"]["heads"]
-    del held["data"]["sharp"]
+    del held["data"]["window"]
     assert recipe_from_json(json.dumps(held)) == recipes.get("flagship-photo")
