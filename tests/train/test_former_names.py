@@ -40,11 +40,11 @@ def test_recipe_of_a_bundle_is_read_in_full(path: Path) -> None:
     held = json.loads(path.read_text("utf-8"))["recipe"]
     read = json.loads(to_json(recipe_from_json(json.dumps(held))))
     assert set(held) - OF_THE_BUNDLE <= set(renamed(read, RECIPE)) | set(read)
-    back = renamed(read["model"], SETTINGS)
+    back = {**read["model"], **renamed(read["model"], SETTINGS)}  # some are of today
     assert {key: back.get(key) for key in held["model"]} == held["model"]
     for was, now in zip(held["stages"], read["stages"], strict=True):
         for part in set(was) & {"turns", "lr_scale"}:
-            assert renamed(now[part], PLAYERS) == was[part]
+            assert was[part] in (now[part], renamed(now[part], PLAYERS))
 
 
 @pytest.mark.parametrize("name", recipes.names())

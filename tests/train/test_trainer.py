@@ -201,6 +201,7 @@ told = {"world": two.fabric.world_size, "weights": weights, "moved": moved}
 trainer.LOG_EVERY = 1
 recipe = recipes.get("autoencoder", {"stages.0.steps": "12"}, size="nano")
 trainer.train(recipe, [pictures], out / "curve")
+torch.distributed.destroy_process_group()  # else its threads may end the process by an abort
 """
 
 
