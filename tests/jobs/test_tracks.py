@@ -85,5 +85,6 @@ def test_the_film_takes_the_color(tiny: Bundle, tmp_path: Path) -> None:
     assert np.abs(greener[6:].mean((1, 2))).max() < 4
     words = [str(source), "-o", str(tmp_path / "c.mkv"), "--model", str(tiny.path)]
     assert cli.main([*words, "--hint", "0.1@0.5,0.5,0.3=lab(60 -60 40)"]) == 0
-    assert np.array_equal(pixels(tmp_path / "c.mkv"), pixels(tmp_path / "hinted.mkv"))
+    # Several threads may add up in another order, and the film's codec passes a code on.
+    assert np.abs(pixels(tmp_path / "c.mkv").astype(int) - hinted).max() <= 4
     assert cli.main([*words, "--overwrite", "--hint", "99@0.5,0.5=red"]) == 2
