@@ -78,13 +78,13 @@ def test_the_film_takes_the_color(tiny: Bundle, tmp_path: Path) -> None:
     colorizer = Colorizer(tiny.path, threads=1)
     hint = Timed(0.1, Point(x=0.5, y=0.5, color="lab(60 -60 40)", radius=0.3))
     color_film(source, tmp_path / "plain.mkv", colorizer=colorizer)
-    color_film(source, tmp_path / "hinted.mkv", colorizer=colorizer, hints=[hint])
+    # crf 0 loses nothing: x264 does not always make the same choices from the same frames.
+    color_film(source, tmp_path / "hinted.mkv", colorizer=colorizer, hints=[hint], crf=0)
     plain, hinted = (pixels(tmp_path / f"{name}.mkv").astype(int) for name in ("plain", "hinted"))
     greener = (hinted - plain)[..., 1] - (hinted - plain)[..., 0]
     assert (greener[:6, 20:40, 30:60].mean((1, 2)) > 10).all()
     assert np.abs(greener[6:].mean((1, 2))).max() < 4
-    words = [str(source), "-o", str(tmp_path / "c.mkv"), "--model", str(tiny.path)]
+    words = [str(source), "-o", str(tmp_path / "c.mkv"), "--model", str(tiny.path), "--crf", "0"]
     assert cli.main([*words, "--hint", "0.1@0.5,0.5,0.3=lab(60 -60 40)"]) == 0
-    # Several threads may add up in another order, and the film's codec passes a code on.
-    assert np.abs(pixels(tmp_path / "c.mkv").astype(int) - hinted).max() <= 4
+    assert np.array_equal(pixels(tmp_path / "c.mkv"), hinted)
     assert cli.main([*words, "--overwrite", "--hint", "99@0.5,0.5=red"]) == 2
