@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 Rgb = NDArray[Any]
 
 
+def _note(bundle: Bundle) -> Note:
+    """Return the note that colored files carry: by which program and model."""
+    return Note(software=f"tinct {tinct.__version__}", model=bundle.manifest.name)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Colored:
     """A colored picture, ready to be saved.
@@ -39,7 +44,7 @@ class Colored:
     @property
     def note(self) -> Note:
         """The note that colored files carry: by which program and model."""
-        return Note(software=f"tinct {tinct.__version__}", model=self.bundle.manifest.name)
+        return _note(self.bundle)
 
     def save(
         self,
@@ -148,7 +153,7 @@ class ColoredLarge:
             target,
             format=file_format,
             overwrite=overwrite,
-            note=Note(software=f"tinct {tinct.__version__}", model=self.bundle.manifest.name),
+            note=_note(self.bundle),
             ready=ready,
         )
 
@@ -177,10 +182,7 @@ class ColoredJpeg:
             PictureError: too much stands beside the picture to be kept.
         """
         assert file_format in (None, "jpeg"), file_format
-        software = f"tinct {tinct.__version__}"
-        return self.gray.colored(
-            self.chroma, note=Note(software=software, model=self.bundle.manifest.name)
-        )
+        return self.gray.colored(self.chroma, note=_note(self.bundle))
 
     def save(
         self,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -20,11 +19,14 @@ from typing import TYPE_CHECKING, Any
 from tinct import photo
 from tinct.errors import DeviceError, PictureError, SaveError, TinctError, UsageError
 from tinct.jobs.doubt import doubt_of
+from tinct.jobs.names import Names
 from tinct.jobs.overlap import Hearing, Room, in_order
-from tinct.jobs.paths import MARK, PIPE, Job, identities, inputs_of
+from tinct.jobs.paths import MARK, PIPE, Job
 from tinct.settings import Settings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tinct.bundle import Bundle
     from tinct.colored import Colored, ColoredJpeg, ColoredLarge
     from tinct.front import Front
@@ -116,7 +118,7 @@ def color_all(
     """
     outputs = outputs or Outputs()
     work = _Work(
-        colorizer, settings or Settings(), outputs, _Names(jobs), ledger=ledger, hearing=Hearing()
+        colorizer, settings or Settings(), outputs, Names(jobs), ledger=ledger, hearing=Hearing()
     )
 
     def known(unit: tuple[Job, int | None] | Result) -> Result | None:
@@ -144,42 +146,6 @@ def _units(
             yield Result(job.source, job.target, model=model, root=job.root, error=told)
             continue
         yield from ((job, page) for page in ([None] if count == 1 else range(count)))
-
-
-class _Names:
-    """Which names no result may take, and why; safe to use from several threads.
-
-    Args:
-        jobs: whose inputs no result may replace.
-    """
-
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._taken = dict.fromkeys(inputs_of(jobs), "is one of the inputs")
-        self._lock = threading.Lock()
-
-    def take(self, target: Path, *, name: str) -> None:
-        """Take a name for the result of the picture ``name``.
-
-        Raises:
-            SaveError: it is taken by another.
-        """
-        mine = f"is the result of {name} already"
-        with self._lock:
-            found = identities(target)
-            for why in filter(None, map(self._taken.get, found)):
-                raise SaveError(f"{target} {why}; give another name with -o")
-            self._taken |= dict.fromkeys(found, mine)
-
-    def settle(self, target: Path, *, written: bool) -> None:
-        """Keep a name and what lies there, or give it back where nothing was written."""
-        found = identities(target)
-        with self._lock:
-            if written:
-                mine = next(filter(None, map(self._taken.get, found)))
-                self._taken |= dict.fromkeys(found, mine)
-                return
-            for one in found:
-                self._taken.pop(one, None)
 
 
 def _count_pages(job: Job) -> int:
@@ -216,7 +182,7 @@ class _Work:
     colorizer: Front
     settings: Settings
     outputs: Outputs
-    names: _Names
+    names: Names
     ledger: Ledger | None
     hearing: Hearing
     room: Room = field(default_factory=Room)
@@ -304,14 +270,9 @@ class _Work:
             _check(target, overwrite=outputs.overwrite)
         with self.room.of(picture.width * picture.height):
             colored = self.colorizer.color(picture, self.settings)
-            result = replace(
-                result,
-                model=colored.bundle.manifest.name,
-                bundle=colored.bundle,
-                target=target,
-                size=(picture.width, picture.height),
-                doubt=doubt_of(self.colorizer, picture.gray) if outputs.doubt else None,
-            )
+            seen = picture.gray if outputs.doubt else None
+            size = (picture.height, picture.width)
+            result = self.told(result, colored, target, size=size, seen=seen)
             if outputs.layers is not None:
                 colored.save_layers(outputs.layers, overwrite=outputs.overwrite)
             if target is None:
@@ -319,6 +280,25 @@ class _Work:
                 sys.stdout.buffer.flush()
                 return result
             return self.saved(colored, result, target, outputs=outputs, kept=kept)
+
+    def told(
+        self,
+        result: Result,
+        colored: Colored | ColoredJpeg | ColoredLarge,
+        target: Path | None,
+        *,
+        size: tuple[int, int],
+        seen: NDArray[Any] | None,
+    ) -> Result:
+        """Return what is to be told of a picture: height and width given, doubt of what is seen."""
+        return replace(
+            result,
+            model=colored.bundle.manifest.name,
+            bundle=colored.bundle,
+            target=target,
+            size=size[::-1],
+            doubt=None if seen is None else doubt_of(self.colorizer, seen),
+        )
 
     def reversible(
         self, source: bytes | Path, target: Path | None, *, outputs: Outputs
@@ -342,14 +322,7 @@ class _Work:
     ) -> Result:
         """Write a gray JPEG that was colored."""
         seen = colored.gray.reduced(least=SEEN) if outputs.doubt else None
-        result = replace(
-            result,
-            model=colored.bundle.manifest.name,
-            bundle=colored.bundle,
-            target=target,
-            size=colored.gray.size[::-1],
-            doubt=None if seen is None else doubt_of(self.colorizer, seen),
-        )
+        result = self.told(result, colored, target, size=colored.gray.size, seen=seen)
         if target is not None:
             return self.saved(colored, result, target, outputs=outputs, kept=kept)
         sys.stdout.buffer.write(colored.encode())
@@ -366,14 +339,8 @@ class _Work:
         kept: Entry | None,
     ) -> Result:
         """Write a very large picture, which gets its colors on the way."""
-        result = replace(
-            result,
-            model=colored.bundle.manifest.name,
-            bundle=colored.bundle,
-            target=target,
-            size=colored.photo.size[::-1],
-            doubt=doubt_of(self.colorizer, colored.seen) if outputs.doubt else None,
-        )
+        seen = colored.seen if outputs.doubt else None
+        result = self.told(result, colored, target, size=colored.photo.size, seen=seen)
         with self.room.of(self.room.pixels):
             return self.saved(colored, result, target, outputs=outputs, kept=kept)
 

@@ -359,20 +359,43 @@ def hash_settings(settings: Settings, **more: Any) -> str:
 
 def _prepare(base: sqlite3.Connection, path: Path) -> None:
     """Make the table, or check that it is one that is known here."""
-    base.execute("PRAGMA journal_mode = WAL")  # network folders without shared memory refuse
+    _use_wal(base)
     # A result must never be on the disk without its line, not even after a power cut.
     base.execute("PRAGMA synchronous = FULL")
-    (version,) = base.execute("PRAGMA user_version").fetchone()
-    if version not in (0, VERSION):
-        raise SaveError(
-            f"The journal {path} was written by another version of tinct (form {version}); use "
-            "that, or give another folder with -o."
-        )
-    kinds = {"str": "", "int": "INTEGER", "float": "REAL"}
-    columns = ", ".join(f"{field.name} {kinds[str(field.type)]}" for field in fields(Line))
-    base.execute(f"CREATE TABLE IF NOT EXISTS results ({columns}, PRIMARY KEY (name))")
-    if version == 0:
-        base.execute(f"PRAGMA user_version = {VERSION}")
+    base.execute("BEGIN IMMEDIATE")  # another job may begin at the same moment
+    try:
+        (version,) = base.execute("PRAGMA user_version").fetchone()
+        if version not in (0, VERSION):
+            raise SaveError(
+                f"The journal {path} was written by another version of tinct (form {version}); use "
+                "that, or give another folder with -o."
+            )
+        kinds = {"str": "", "int": "INTEGER", "float": "REAL"}
+        columns = ", ".join(f"{field.name} {kinds[str(field.type)]}" for field in fields(Line))
+        base.execute(f"CREATE TABLE IF NOT EXISTS results ({columns}, PRIMARY KEY (name))")
+        if version == 0:
+            base.execute(f"PRAGMA user_version = {VERSION}")
+    finally:
+        if base.in_transaction:  # a full disk has ended it already
+            base.execute("COMMIT")
+
+
+def _use_wal(base: sqlite3.Connection) -> None:
+    """Keep the journal as a write-ahead log.
+
+    SQLite does not wait for another process that makes the same change, whatever its time limit.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            base.execute(
+                "PRAGMA journal_mode = WAL"
+            )  # network folders without shared memory refuse
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.02)
 
 
 def _stored(value: Any) -> Any:
