@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tinct.resample import (
+    BLAS_ALONE,
     bicubic,
     cores,
     for_each,
+    product,
     quantiles,
     resample_rows,
     widen_columns,
@@ -87,3 +89,34 @@ def test_quantiles_are_those_of_numpy(values: list[float], shares: list[float]) 
     array = np.array(values, np.float32)
     found = quantiles(array, tuple(shares))
     np.testing.assert_allclose(found, np.quantile(array.astype(float), shares), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((3, 3), (3, 70_000)),
+        ((40, 9), (2, 9, 3000)),
+        ((2, 200, 70), (70, 64)),
+        ((600, 600), (600, 3)),
+    ],
+)
+def test_products_are_numpys_and_stay_on_one_thread(
+    left: tuple[int, ...], right: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=left).astype(np.float32)
+    two = rng.normal(size=right).astype(np.float32)
+    expected = np.einsum("...mk,...kn->...mn", one, two, optimize=False)
+    costs = []
+    real = np.matmul
+
+    def counted(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
+        costs.append(a.shape[-2] * a.shape[-1] * b.shape[-1])
+        return real(a, b, out=out)
+
+    monkeypatch.setattr(np, "matmul", counted)
+    out = np.full(expected.shape, np.nan, np.float32)
+    assert product(one, two, out=out) is out
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+    one_column = left[-2] * left[-1]
+    assert max(costs) <= max(BLAS_ALONE, one_column)

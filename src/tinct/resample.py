@@ -21,7 +21,8 @@ Floats = NDArray[np.float32]
 Unit = TypeVar("Unit")
 
 # OpenBLAS keeps a product of at most this many multiplications on the calling thread. Bigger ones
-# would compete with the threads that are at work here.
+# would compete with the threads that are at work here, and go on doing so when they are done: its
+# own threads wait for work by spinning.
 BLAS_ALONE = 1 << 18
 
 STRIP = 1 << 16  # pixels worked on at once: long steps, so that threads seldom wait for each other
@@ -57,6 +58,24 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return max(1, os.cpu_count() or 1)
+
+
+def product(left: Floats, right: Floats, out: Floats) -> Floats:
+    """Multiply matrices as :func:`numpy.matmul` does, on the calling thread alone.
+
+    Args:
+        left: (..., M, K), with few rows and columns.
+        right: (..., K, N).
+        out: (..., M, N).
+
+    Returns:
+        ``out``.
+    """
+    columns = max(1, BLAS_ALONE // (left.shape[-2] * left.shape[-1]))
+    for start in range(0, right.shape[-1], columns):
+        part = (..., slice(start, start + columns))
+        np.matmul(left, right[part], out=out[part])
+    return out
 
 
 def for_each(work: Callable[[Unit], None], units: Iterable[Unit], *, threads: int | None) -> None:
@@ -151,7 +170,7 @@ def resample_rows(plane: NDArray[Any], taps: Taps, *, threads: int | None = None
         columns = max(16, BLAS_ALONE // dense.size)
         for left in range(0, width, columns):
             part = slice(left, left + columns)
-            np.matmul(dense, plane[low:high, part].astype(np.float32), out=out[start:stop, part])
+            product(dense, plane[low:high, part].astype(np.float32), out=out[start:stop, part])
 
     # A small plane is done before threads have begun.
     for_each(work, range(0, count, rows), threads=1 if plane.size < SMALL else threads)
@@ -175,7 +194,7 @@ def widen_columns(planes: Floats, taps: Taps, *, start: int, stop: int) -> Float
         right = min(left + 64, stop)
         low, high = taps.span(left, right)
         dense = taps.block(left, right).T
-        np.matmul(planes[:, :, low:high], dense, out=out[:, :, left - start : right - start])
+        product(planes[:, :, low:high], dense, out=out[:, :, left - start : right - start])
     return out
 
 
@@ -221,7 +240,8 @@ def spread(
         for row in range(top, bottom, step):
             end = min(row + step, bottom)
             first, last = vertical.span(row, end)
-            tall = np.matmul(vertical.block(row, end), wide[:, first - low : last - low])
+            tall = np.empty((len(planes), end - row, right - left), np.float32)
+            product(vertical.block(row, end), wide[:, first - low : last - low], out=tall)
             strip((slice(row, end), slice(left, right)), tall)
 
     corners = [(y, x) for x in range(0, width, BLOCK[1]) for y in range(start, stop, high)]

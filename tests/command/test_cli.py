@@ -38,7 +38,7 @@ OPTIONS = {
     "jobs": "-h --help --json",
     "cluster": "-h --help --workers --gpus --address --format --strength --warmth --recipe --force "
     "--json --model --quality --device --threads",
-    "train": "-h --help --list --data --out --size --set --resume --from --new",
+    "train": "-h --help --list --data --out --size --set --resume --from --new --anew",
     "pack": "-h --help -o --output --mib --short",
     "finetune": "-h --help --from -o --output --name --overwrite",
     "export": "-h --help -o --output --name --set --overwrite",
@@ -201,7 +201,7 @@ def test_training_gets_what_was_asked(make_wing: list[Any], tmp_path: Path) -> N
     assert (data, out, more) == (
         ["a", "b=2"],
         tmp_path,
-        {"resume": True, "start": None, "new": []},
+        {"resume": True, "start": None, "new": [], "anew": []},
     )
 
 
@@ -255,3 +255,30 @@ def test_a_bar_on_a_terminal(gray_jpeg: Path, chosen: list[str]) -> None:
     assert "photo.color.jpg" in shown
     assert "broken.jpg" in shown
     assert "1 of 2 pictures failed" in shown
+
+
+def test_the_program_keeps_openblas_from_spinning(tmp_path: Path) -> None:
+    """OpenBLAS says itself how many threads it holds, once NumPy is loaded."""
+    code = (
+        "import os, sys\n"
+        "from tinct.command import cli\n"
+        "sys.argv = ['tinct', '--version']\n"
+        "os._exit = lambda code: None\n"
+        "cli.run()\n"
+        "import threadpoolctl, numpy\n"
+        "print([pool['num_threads'] for pool in threadpoolctl.threadpool_info()"
+        " if pool['internal_api'] == 'openblas'])\n"
+    )
+    plain = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=plain, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines()[-1] == "[1]"
+
+
+def test_who_chose_openblas_threads_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.setattr(sys, "argv", ["tinct", "--version"])
+    monkeypatch.setattr(os, "_exit", lambda _code: None)
+    cli.run()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"

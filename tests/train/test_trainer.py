@@ -260,3 +260,33 @@ def test_a_stage_may_end_by_the_clock_with_its_rate_at_the_end(
     assert RunDir(tmp_path / "run").load()["stage"] == 1
     rises = sum(one < other for one, other in itertools.pairwise(rates))
     assert rises <= 0.1 * len(rates) + 1  # the warm-up
+
+
+def test_a_stage_of_recognition_moves_the_late_encoder_alone(
+    pictures: Path, nano_run: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "stages.0.steps": "60",
+        "stages.0.size": "64",
+        "stages.0.batch": "8",
+        "stages.0.lr": "5e-4",
+        "stages.0.terms": '{"recognition": 1.0}',
+        "stages.0.freeze": '["encoder.early", "decoder"]',
+        "validate_every": "1000",
+    }
+    train(
+        recipes.get("flagship-photo", settings, size="nano"),
+        [pictures],
+        tmp_path / "run",
+        start=nano_run,
+    )
+    before, after = RunDir(nano_run).load()["ema"], RunDir(tmp_path / "run").load()["module"]
+    late = [f"net.encoder.blocks.{n}." for n in (3, 4, 5, 6)]
+    moved = {key for key, value in after.items() if not torch.equal(value, before[key])}
+    assert moved
+    assert all(any(key.startswith(part) for part in late) for key in moved)
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    told = [row for row in rows if "net.recognition" in row]
+    assert told[-1]["net.recognition"] < told[0]["net.recognition"]
+    assert all(0 <= row["train.recognized"] <= 1 for row in told)
+    assert "net.ab" not in told[-1]

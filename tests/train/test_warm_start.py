@@ -80,6 +80,23 @@ def test_parts_that_are_new_have_to_be_named(nano_run: Path) -> None:
     assert told[1] == "new: net.more8"
 
 
+@pytest.mark.parametrize("kind", ["run", "bundle"])
+def test_a_part_that_is_there_can_begin_anew(kind: str, nano_run: Path, tmp_path: Path) -> None:
+    start = nano_run if kind == "run" else export(nano_run, tmp_path / "bundle")
+    task, other = build_task(nano()), build_task(nano())
+    before = {key: value.clone() for key, value in task.state_dict().items()}
+    told = warm_start(task, start, anew=["net.encoder"])
+    assert "net.encoder" in told[1]
+    warm_start(other, start)
+    after, taken = task.state_dict(), other.state_dict()
+    encoder = [key for key in before if key.startswith("net.encoder.")]
+    assert all(torch.equal(after[key], before[key]) for key in encoder)
+    assert any(not torch.equal(after[key], taken[key]) for key in encoder)
+    decoder = "net.to_bins.weight"
+    assert torch.equal(after[decoder], taken[decoder])
+    assert not torch.equal(after[decoder], before[decoder])
+
+
 def test_a_new_block_changes_nothing(nano_run: Path) -> None:
     plain, grown = build_task(nano()), build_task(nano(more16=3, more8=3))
     warm_start(plain, nano_run)
@@ -102,9 +119,20 @@ def test_from_the_command_line(
     nano_run: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["train", "flagship-photo", "--size", "nano", "--data", str(pictures)]
-    words += ["--out", str(tmp_path / "run"), "--set", "stages.0.steps=2", "--from", str(nano_run)]
+    words += [
+        "--out",
+        str(tmp_path / "run"),
+        "--set",
+        "stages.0.steps=2",
+        "--anew",
+        "net.encoder",
+        "--from",
+        str(nano_run),
+    ]
     assert cli.main(words) == 0
-    assert f"starts from the run {nano_run}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"starts from the run {nano_run}" in told
+    assert "new: net.encoder" in told
     assert cli.main([*words[:-1], "nothing", "--out", str(tmp_path / "other")]) != 0
     assert "nothing" in capsys.readouterr().err
 

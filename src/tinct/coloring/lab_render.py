@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct import color
-from tinct.resample import STRIP, Floats, for_each
+from tinct.resample import STRIP, Floats, for_each, product
 
 TOE = 6 / 29  # below this value of f the inverse of f is a straight line [2]
 TOE_SLOPE = 3 * TOE**2
@@ -125,7 +125,7 @@ def linear_rgb(fy: Floats, light: Floats, x: Floats, z: Floats, buffers: Buffers
     np.copyto(xyz[1], light)
     np.add(z, fy, out=xyz[2])
     f_inverse(xyz[2], spare)
-    return np.matmul(_LAB_TO_RGB, xyz, out=buffers.rgb[: 3 * count].reshape(3, count))
+    return product(_LAB_TO_RGB, xyz, out=buffers.rgb[: 3 * count].reshape(3, count))
 
 
 def outside(rgb: Floats) -> NDArray[np.bool_]:

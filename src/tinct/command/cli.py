@@ -70,6 +70,9 @@ def run() -> int:
     and libvips down in order takes a tenth of the time of one picture, so it is left out where no
     thread goes on and no library is loaded that has something to tidy up at the end.
     """
+    # The threads that NumPy's OpenBLAS keeps wait for work by spinning: after every small product
+    # they would take a core from the pictures for some milliseconds.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = main()
     if threading.active_count() == 1 and not TIDY & sys.modules.keys():
         os._exit(code)

@@ -267,6 +267,7 @@ def train(given: argparse.Namespace) -> int:
         resume=given.resume,
         start=Path(given.start) if given.start else None,
         new=given.new,
+        anew=given.anew,
     )
     terminal.say(f"the run is in {given.out}; next: tinct export {given.out} -o FOLDER")
     return 0

@@ -56,6 +56,13 @@ examples:
         metavar="PART",
         help="a part of the network that MODEL does not have, such as net.more8; may be repeated",
     )
+    parser.add_argument(
+        "--anew",
+        action="append",
+        default=[],
+        metavar="PART",
+        help="a part that begins anew although MODEL has it, such as net.encoder; may be repeated",
+    )
     return parser
 
 

@@ -63,6 +63,7 @@ class Trainer:
         resume: go on where the run in ``out`` stopped.
         start: a run or a bundle whose weights a new run begins with.
         new: parts of the network that ``start`` does not have.
+        anew: parts that begin anew although ``start`` has them.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Trainer:
         resume: bool = False,
         start: Path | None = None,
         new: Sequence[str] = (),
+        anew: Sequence[str] = (),
     ) -> None:
         self.recipe = recipe
         self.precision = choose_precision(recipe.precision)
@@ -115,7 +117,7 @@ class Trainer:
             convert(self.task)
         if start is not None and not resume:
             first = self._batch(self.pictures.batch(0, 0, size=recipe.stages[0].size, count=32))
-            for line in warm_start(self.task, start, new=new, pictures=first):
+            for line in warm_start(self.task, start, new=new, anew=anew, pictures=first):
                 self.fabric.print(line, flush=True)
         self.ema = EMA(self.task, recipe.optimizer.ema)
         self.optimizers = build_optimizers(self.task, recipe)
@@ -222,8 +224,9 @@ class Trainer:
                 self._log({**told, "lr": lr, "pictures_per_s": speed})
                 sums, since, begun = {}, 0, time.perf_counter()
             if self.total % self.recipe.validate_every == 0 or last:
+                paused = time.perf_counter()
                 self._validate(stage)
-                begun = time.perf_counter()
+                begun += time.perf_counter() - paused
             if self.total % self.recipe.save_every == 0 and not self.early_stopping.outside:
                 self._save()
             if stage.patience and self.early_stopping.stale >= stage.patience:
@@ -365,6 +368,7 @@ def train(
     resume: bool = False,
     start: Path | None = None,
     new: Sequence[str] = (),
+    anew: Sequence[str] = (),
 ) -> None:
     """Train a recipe.
 
@@ -376,10 +380,11 @@ def train(
         start: a run or a bundle whose weights a new run begins with, see
             :func:`tinct.train.warm_start.warm_start`; nothing to a run that is resumed.
         new: beginnings of the names of weights that ``start`` does not have.
+        anew: the same of weights that begin anew although ``start`` has them.
 
     Raises:
         TrainingError: a folder is missing or empty, the run exists already, the weights of
             ``start`` do not fit, the loss is not finite, or training collapsed.
         UsageError: the recipe is wrong.
     """
-    Trainer(recipe, data=data, out=out, resume=resume, start=start, new=new).fit()
+    Trainer(recipe, data=data, out=out, resume=resume, start=start, new=new, anew=anew).fit()

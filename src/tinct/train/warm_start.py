@@ -28,7 +28,12 @@ Weights = dict[str, Tensor]
 
 
 def warm_start(
-    task: Task, start: Path, *, new: Sequence[str] = (), pictures: Batch | None = None
+    task: Task,
+    start: Path,
+    *,
+    new: Sequence[str] = (),
+    anew: Sequence[str] = (),
+    pictures: Batch | None = None,
 ) -> list[str]:
     """Load weights into a task, in place.
 
@@ -40,6 +45,8 @@ def warm_start(
         start: the folder of a run (its averaged weights are taken) or of a bundle.
         new: beginnings of the names of weights that ``start`` does not have, such as
             ``net.more8``; they stay as they are.
+        anew: the same of weights that stay as they are although ``start`` has them, such as
+            ``net.encoder``.
         pictures: what a bundle's normalization is measured on; noise of many sizes if not given.
 
     Returns:
@@ -53,13 +60,14 @@ def warm_start(
         folder = RunDir(start)
         state = folder.load()
         held = state["ema"] if folder.recipe().optimizer.ema else state["module"]
-        _load(task, held, start, new=new, own=())
+        held = _without(held, anew)
+        _load(task, held, start, new=(*new, *anew), own=())
         return [f"starts from the run {start}", *_new_lines(task, held)]
-    held = _from_bundle(task, start, pictures)
+    held = _without(_from_bundle(task, start, pictures), anew)
     own = [name for name, _ in task.named_children() if name != "net"]
     own += [name for name, _ in task.named_buffers(recurse=False)]
     own += [f"net.{name}" for name, _ in task.net.named_buffers(recurse=False)]
-    _load(task, held, start, new=new, own=own)
+    _load(task, held, start, new=(*new, *anew), own=own)
     return [f"starts from the bundle {start}", *_new_lines(task, held)]
 
 
@@ -67,6 +75,15 @@ def _new_lines(module: nn.Module, held: Mapping[str, Tensor]) -> list[str]:
     """Say which weights stay new, by the parts they belong to."""
     parts = {".".join(key.split(".")[:2]) for key in module.state_dict() if key not in held}
     return [f"new: {', '.join(sorted(parts))}"] if parts else []
+
+
+def _named(key: str, parts: Sequence[str]) -> bool:
+    """Return whether a weight is one of the parts, or in one of them."""
+    return any(key == part or key.startswith(f"{part}.") for part in parts)
+
+
+def _without(held: Weights, parts: Sequence[str]) -> Weights:
+    return {key: value for key, value in held.items() if not _named(key, parts)}
 
 
 def _load(
@@ -88,7 +105,7 @@ def _load(
     wrong += [
         f"{key} is not in it (--new {'.'.join(key.split('.')[:2])} lets it start afresh)"
         for key in target
-        if key not in held and not any(key == a or key.startswith(f"{a}.") for a in allowed)
+        if key not in held and not _named(key, allowed)
     ]
     if wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
@@ -193,7 +210,7 @@ def _unfolded(
 
     was = task.net.training
     task.net.eval()
-    target = task.state_dict()
+    target = {key: value.clone() for key, value in task.state_dict().items()}
     task.load_state_dict({**target, **held}, strict=True)
     for name, module in task.net.named_modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):

@@ -30,6 +30,7 @@ from tinct.color import ab_bins, lab_to_rgb, lightness_to_gray
 from tinct.train.nets import backbones
 from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
 from tinct.train.nets.perceptual import Perceptual
+from tinct.train.nets.teacher import Teacher
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.flagship import Flagship
 from tinct.train.task import Batch, Player, Task
@@ -218,11 +219,15 @@ class FlagshipNet(nn.Module):
         gray = lightness_to_gray(lightness)
         return stretch(gray) if self.settings.stretched else (gray, 1.0)
 
-    def decode(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (N, C, H/2, W/2) and the bins' logits (N, K, H/4, W/4)."""
+    def encode(self, lightness: Tensor) -> list[Tensor]:
+        """Return the encoder's maps at strides 2, 4, 8, 16 and 32."""
         # Pretrained encoders expect sRGB, normalized to about -1..1.
         gray = self.codes(lightness)[0] * 2 - 1
-        f2, f4, f8, f16, f32 = self.encoder(gray.expand(-1, 3, -1, -1))
+        return cast(list[Tensor], self.encoder(gray.expand(-1, 3, -1, -1)))
+
+    def decode(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, C, H/2, W/2) and the bins' logits (N, K, H/4, W/4)."""
+        f2, f4, f8, f16, f32 = self.encode(lightness)
         x = self.bottom(torch.cat([f32, pool_hints(hint, 32)], dim=1))
         x = self.mix16(torch.cat([self.up16(x), f16, pool_hints(hint, 16)], dim=1))
         x = self.more16(x)
@@ -230,7 +235,7 @@ class FlagshipNet(nn.Module):
         x = self.more8(x)
         x = self.mix4(torch.cat([self.up4(x), f4, pool_hints(hint, 4)], dim=1))
         if self.settings.coherence:
-            guide = F.avg_pool2d(gray, 4)
+            guide = F.avg_pool2d(self.codes(lightness)[0] * 2 - 1, 4)
             with torch.autocast(x.device.type, enabled=False):  # small differences of large sums
                 x = guided_filter(
                     guide.float(),
@@ -344,6 +349,7 @@ class FlagshipTask(Task):
         self.settings: Flagship = recipe.model
         self.net = self.build_net(recipe.model)
         self.perceptual = Perceptual(self.settings.perceptual_network)
+        self.teacher = Teacher(self.settings.encoder, pretrained=self.settings.pretrained)
         # The running share of each bin in the truth: what "rare" means.
         count = len(self.net.bin_centers)
         self.register_buffer("prior", torch.full((count,), 1 / count))
@@ -367,13 +373,22 @@ class FlagshipTask(Task):
         return [Player(name="net", groups=groups)]
 
     def frozen(self, names: tuple[str, ...]) -> list[nn.Module]:
-        """Return the modules behind the frozen groups' names."""
+        """Return the modules behind the frozen groups' names, and what never learns.
+
+        The statistics of a pretrained encoder's normalizations stay as ImageNet left them: batches
+        with aged pictures in them would pull them away from those of sound ones.
+        """
         parts: list[nn.Module] = []
+        if self.settings.pretrained:
+            norms = (m for m in self.net.encoder.modules() if isinstance(m, nn.BatchNorm2d))
+            parts += list(norms)
         if "encoder.early" in names:
             parts += self._early()
         if "encoder.late" in names:
             encoder: Any = self.net.encoder
             parts += list(encoder.blocks)[EARLY_BLOCKS:]
+        if "decoder" in names:
+            parts += [part for part in self.net.children() if part is not self.net.encoder]
         return parts
 
     def loss(
@@ -387,9 +402,20 @@ class FlagshipTask(Task):
         Where the stage asks for them, ``joined``, ``chroma`` and ``perceptual`` as well: the
         distance of the two heads' join; how far its mean chroma is from the truth's, picture by
         picture, so that colors are chosen and not averaged away; and the distance of the picture as
-        a trained network sees it.
+        a trained network sees it. A stage with the term ``recognition`` teaches the encoder alone:
+        to see in gray what it saw in color.
         """
         s = self.settings
+        if factor := self.term("recognition", stage):
+            # Smaller, as it is, or larger: what is known at one size only is lost at others.
+            side = max(
+                MULTIPLE_OF, batch.rgb.shape[-1] + MULTIPLE_OF * int(torch.randint(-1, 2, ()))
+            )
+            seen = F.interpolate(
+                batch.input_lightness, size=(side, side), mode="bilinear", antialias=True
+            )
+            deepest = self.net.encode(seen)[-1]
+            return {"recognition": factor * self.teacher(deepest, batch.rgb)}
         regressed, bins = self.net.heads(batch.input_lightness, batch.hint)
         # Huber in units of 20: squared for small errors, so that it seeks the mean; linear for
         # large ones.
@@ -421,6 +447,13 @@ class FlagshipTask(Task):
             )
             terms["perceptual"] = factor * self.perceptual(made, true)
         return terms
+
+    def figures(self, batch: Batch) -> dict[str, Tensor]:
+        """Return how often the encoder recognizes what its teacher does, where it has one."""
+        if not self.teacher.asked:
+            return {}
+        deepest = self.net.encode(batch.input_lightness)[-1]
+        return {"recognized": self.teacher.agreement(deepest, batch.rgb)}
 
     def term(self, name: str, stage: Stage | None) -> float:
         """Return the factor of an extra term in a stage."""

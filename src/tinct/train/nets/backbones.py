@@ -116,6 +116,15 @@ def classifier(name: str) -> nn.Module:
     return model.eval()
 
 
+def untrained_classifier(name: str) -> nn.Module:
+    """Return the network of :func:`classifier` with random weights, always the same."""
+    if name not in CLASSIFIERS:
+        raise TrainingError(f"No encoder is called {name!r}; choose from {', '.join(CLASSIFIERS)}.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return timm.create_model(CLASSIFIERS[name], pretrained=False).eval()
+
+
 class _ExactDepthwise(nn.Module):
     """Calculate a convolution in float32 on processors.
 
