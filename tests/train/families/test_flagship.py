@@ -8,7 +8,7 @@ import torch
 from skimage.color import deltaE_ciede94
 from torch.nn import functional as F
 
-from tinct.color import ab_bins
+from tinct.color import ab_bins, lab_to_rgb
 from tinct.train import recipes
 from tinct.train.families import build_task
 from tinct.train.families.flagship import (
@@ -257,3 +257,40 @@ def test_contrast_spreads_chroma_about_its_pivot_and_keeps_hue(net: FlagshipNet)
     np.testing.assert_allclose(found[:, 2], [90, -110], rtol=1e-3)  # three times, limited
     np.testing.assert_allclose(np.arctan2(*found[:, 0]), np.arctan2(3, 4), atol=1e-5)
     assert torch.equal(net.contrasted(ab, 0.0), ab)
+
+
+def test_the_believed_picture_is_the_exported_one() -> None:
+    """The term judges what the network gives once its decoding is settled."""
+    torch.manual_seed(0)
+    recipe = recipes.get("flagship-photo", {"model.believed_every": "1"}, size="nano")
+    task = build_task(recipe)
+    task.prior.copy_(torch.rand(len(task.prior)).softmax(dim=0))
+    seen = []
+
+    class Watching:
+        asked = False
+
+        def believed(self, made: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+            seen.append((made.detach(), truth))
+            return made.mean()
+
+    task.teacher = Watching()
+    lightness = F.interpolate(torch.rand(2, 1, 8, 8) * 100, scale_factor=8, mode="bilinear")
+    batch = Batch(
+        input_lightness=lightness,
+        lightness=lightness,
+        ab=torch.zeros(2, 2, 64, 64),
+        hint=torch.zeros(2, 4, 64, 64),
+        rgb=torch.rand(2, 3, 64, 64),
+    )
+    stage = dataclasses.replace(recipe.stages[0], terms={"believed": 0.5})
+    task.eval()
+    terms = task.loss("net", batch, stage)
+    assert float(terms["believed"].detach()) == pytest.approx(0.5 * float(seen[0][0].mean()))
+    task.prepare_export()
+    with torch.no_grad():
+        ab = task.net(lightness, batch.hint)["ab"]
+    ab = F.interpolate(ab, scale_factor=2, mode="bilinear")
+    exported = lab_to_rgb(torch.cat([lightness, ab], dim=1), axis=1).clamp(0, 1)
+    assert torch.allclose(seen[0][0], exported, atol=1e-4)
+    assert seen[0][1] is batch.rgb or torch.equal(seen[0][1], batch.rgb)

@@ -74,6 +74,20 @@ def test_it_moves_the_student_alone() -> None:
     assert all(p.grad is None for p in teacher.network(rgb.device).parameters())
 
 
+def test_the_truth_is_believed_and_gradients_lead_to_it() -> None:
+    truth = some(64)
+    teacher = Teacher(NAME, pretrained=False)
+    assert float(teacher.believed(truth, truth)) == pytest.approx(0, abs=1e-5)
+    made = truth.mean(dim=1, keepdim=True).repeat(1, 3, 1, 1).requires_grad_()
+    optimizer = torch.optim.Adam([made], lr=0.01)
+    first = float(teacher.believed(made, truth).detach())
+    for _ in range(20):
+        optimizer.zero_grad()
+        teacher.believed(made, truth).backward()
+        optimizer.step()
+    assert float(teacher.believed(made, truth).detach()) < 0.5 * first
+
+
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(TrainingError, match="No encoder is called 'lenet'"):
         Teacher("lenet", pretrained=False).truth(some(64))

@@ -399,11 +399,12 @@ class FlagshipTask(Task):
     ) -> dict[str, Tensor]:
         """Return the weighted terms ``ab`` and ``bins``.
 
-        Where the stage asks for them, ``joined``, ``chroma`` and ``perceptual`` as well: the
-        distance of the two heads' join; how far its mean chroma is from the truth's, picture by
-        picture, so that colors are chosen and not averaged away; and the distance of the picture as
-        a trained network sees it. A stage with the term ``recognition`` teaches the encoder alone:
-        to see in gray what it saw in color.
+        Where the stage asks for them, ``joined``, ``chroma``, ``perceptual`` and ``believed`` as
+        well: the distance of the two heads' join; how far its mean chroma is from the truth's,
+        picture by picture, so that colors are chosen and not averaged away; the distance of the
+        picture as a trained network sees it; and how differently the classifier that the encoder
+        came from sees the picture as it will be exported. A stage with the term ``recognition``
+        teaches the encoder alone: to see in gray what it saw in color.
         """
         s = self.settings
         if factor := self.term("recognition", stage):
@@ -446,6 +447,16 @@ class FlagshipTask(Task):
                 for ab in (joined, truth)
             )
             terms["perceptual"] = factor * self.perceptual(made, true)
+        if factor := self.term("believed", stage):
+            some = slice(None, None, s.believed_every)
+            calm = bins[some] - s.calm * self.rare_weights().log()[:, None, None]
+            colored = self.net.joined(
+                regressed[some], calm, temperature=s.temperature, share=s.bins_share, gain=s.gain
+            )
+            colored = self.net.contrasted(colored, s.contrast)
+            colored = F.interpolate(colored, scale_factor=2.0, mode="bilinear", align_corners=False)
+            made = lab_to_rgb(torch.cat([batch.lightness[some], colored], dim=1), axis=1)
+            terms["believed"] = factor * self.teacher.believed(made.clamp(0, 1), batch.rgb[some])
         return terms
 
     def figures(self, batch: Batch) -> dict[str, Tensor]:

@@ -148,7 +148,7 @@ class DepthwiseConv2dSame(_ExactDepthwise, Conv2dSame):
     """The same with TensorFlow's padding."""
 
 
-def _exact_depthwise(model: nn.Module) -> None:
+def exact_depthwise(model: nn.Module) -> None:
     """Let the depthwise convolutions of a network be calculated in float32, in place."""
     kinds: dict[type, type] = {nn.Conv2d: DepthwiseConv2d, Conv2dSame: DepthwiseConv2dSame}
     for part in model.modules():
@@ -176,7 +176,7 @@ def encoder(name: str, *, pretrained: bool) -> nn.Module:
         wanted = features.state_dict().keys()
         state = classifier(name).state_dict()
         features.load_state_dict({key: state[key] for key in wanted}, strict=True)
-    _exact_depthwise(features)
+    exact_depthwise(features)
     return features
 
 

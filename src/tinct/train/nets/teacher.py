@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinct.train.nets.backbones import classifier, untrained_classifier
+from tinct.train.nets.backbones import classifier, exact_depthwise, untrained_classifier
 
 ENLARGED = 1.4  # the teacher sees the picture so much larger: 224 pixels, as in ImageNet, for 160
 PLACES = 4.0  # factor of the places' term
@@ -82,11 +82,33 @@ class Teacher:
             deepest: the encoder's map at stride 32 of the gray picture, (N, C, h, w).
             rgb: float (N, 3, H, W), sRGB 0..1 of the color picture.
         """
-        goal_places, goal = self.truth(rgb)
         network = self.network(rgb.device)
         places = self.places(network, deepest)
-        found = self.classes(network, places).float().log_softmax(dim=1)
-        wanted = goal.float().log_softmax(dim=1)
+        return self._apart(places, self.classes(network, places), *self.truth(rgb))
+
+    def believed(self, made: Tensor, truth: Tensor) -> Tensor:
+        """Return how differently the teacher sees two color pictures, a scalar >= 0.
+
+        Args:
+            made: float (N, 3, H, W), sRGB 0..1; gradients flow to it.
+            truth: the same.
+        """
+        network = self.network(made.device)
+        exact_depthwise(network)  # for the backward pass
+        found, goal = (
+            network.forward_features(rgb.contiguous(memory_format=torch.channels_last) * 2 - 1)
+            for rgb in (made, truth)
+        )
+        goal = goal.detach()
+        return self._apart(
+            found, self.classes(network, found), goal, self.classes(network, goal).detach()
+        )
+
+    def _apart(
+        self, places: Tensor, classes: Tensor, goal_places: Tensor, goal_classes: Tensor
+    ) -> Tensor:
+        found = classes.float().log_softmax(dim=1)
+        wanted = goal_classes.float().log_softmax(dim=1)
         kind = F.kl_div(found, wanted, log_target=True, reduction="batchmean")
         goal_places = F.adaptive_avg_pool2d(goal_places.float(), (places.shape[2], places.shape[3]))
         alike = F.cosine_similarity(places.float(), goal_places, dim=1, eps=1e-6)

@@ -37,6 +37,7 @@ class Flagship:
         perceptual_network: whose features the extra term ``perceptual`` compares, for line art
             only: ``vgg16``, or ``random``, a tiny network that was never trained.
         perceptual_every: it looks at every n-th picture of a batch.
+        believed_every: the extra term ``believed`` looks at every n-th picture of a batch.
         discriminator: channels of the first layer of a discriminator of patches, which the extra
             term ``adversarial`` asks, for line art only; 0: there is none.
         temperature: of the annealed mean over the bins.
@@ -70,6 +71,7 @@ class Flagship:
     seen: bool = False
     perceptual_network: str = "vgg16"
     perceptual_every: int = 4
+    believed_every: int = 2
     discriminator: int = 0
     temperature: float = 0.45
     bins_share: float = 0.6
