@@ -267,7 +267,7 @@ def cold_start(setting: Setting) -> list[Row]:
             ours=timed,
             floor='python -c "import numpy, onnxruntime"',
             against=against,
-            goal=3,
+            goal=2,
             goal_of="ratio",
         )
     ]
