@@ -89,6 +89,8 @@ _GENTLE = {"encoder.early": 0.1, "encoder.late": 0.1}
 _EARLIER = {"encoder.early": 0.3, "encoder.late": 0.3}
 _EYE = {"perceptual": 2.0, "adversarial": 1.0}  # what makes a painting look better, not nearer
 
+_ENCODER = ("encoder.early", "encoder.late")
+_BELIEVED = {"believed": 0.1}
 _BELIEVABLE = {"joined": 0.3, "perceptual": 3.0}
 
 _STAGES: dict[Size, tuple[Stage, ...]] = {
@@ -98,39 +100,36 @@ _STAGES: dict[Size, tuple[Stage, ...]] = {
         Stage(size=256, steps=20_000, batch=32, lr=5e-4, lr_scale=_GENTLE),
     ),
     "small": (
-        Stage(size=64, steps=900, batch=96, lr=2e-3, lr_scale=_GENTLE, freeze=_EARLY),
         Stage(
-            size=128,
-            steps=4000,
-            batch=32,
-            lr=1e-3,
-            lr_scale=_GENTLE,
-            freeze=_EARLY,
+            size=160,
+            steps=950,
+            batch=48,
+            lr=2e-4,
+            lr_scale={"encoder.late": 1.0},
+            freeze=("encoder.early", "decoder"),
+            terms={"recognition": 1.0},
         ),
-        Stage(
-            size=192,
-            steps=600,
-            batch=16,
-            lr=3e-4,
-            lr_scale=_GENTLE,
-            freeze=_EARLY,
-        ),
+        Stage(size=128, steps=5000, batch=32, lr=1e-3, freeze=_ENCODER),
+        Stage(size=160, steps=1670, batch=16, lr=4e-4, freeze=_ENCODER, terms=_BELIEVED),
+        Stage(size=192, steps=580, batch=16, lr=1e-4, freeze=_ENCODER, terms=_BELIEVED),
     ),
     "nano": (Stage(size=32, steps=20, batch=4, lr=2e-3, terms=_BELIEVABLE),),
 }
 
 
 def flagship_photo(size: Size) -> Recipe:
-    """Color photographs: breadth of subjects at 64 px, then 128 px, then the working size.
+    """Color photographs: breadth of subjects on small pictures, then the working size.
 
-    ``small`` is what two processor cores learn in about an hour and a half. ``nano`` has every
-    option of the network switched on, also those that did not make it better (docs/experiments.md).
+    ``small`` is what two processor cores learn in about an hour and a half: first the encoder alone
+    learns to see in gray what it saw in color, then it stands still while the decoder learns.
+    ``nano`` has every option of the network switched on, also those that did not make it better
+    (docs/experiments.md).
     """
     recipe = Recipe(
         name="flagship-photo",
         family="flagship",
         task="photo",
-        model=replace(Flagship(), gain=1.0, contrast=0.5),
+        model=replace(Flagship(), gain=1.1, contrast=0.5),
         stages=_STAGES[size],
         size=size,
         data=DataRecipe(hints="mixed", unhinted=0.88, most_hints=50, degraded=0.3, sharp=1.0),
