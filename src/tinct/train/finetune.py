@@ -130,7 +130,9 @@ def recipe_for(bundle: Bundle, *, pictures: int) -> Recipe:
     return dataclasses.replace(
         recipe,
         name=f"{recipe.name}-finetuned",
-        model=dataclasses.replace(recipe.model, pretrained=False),
+        # A bundle's bins are calmed already; here they go on without rarity weights, so that the
+        # pictures held out are judged as the new bundle will color them.
+        model=dataclasses.replace(recipe.model, pretrained=False, rarity=0.0, calm=0.0),
         stages=(stage,),
         data=DataRecipe(
             short=256,
