@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import clock, kept, lines, pictures, restored, table  # noqa: E402
+from benchmarks import clock, kept, leak, lines, pictures, restored, table  # noqa: E402
 from benchmarks.rivals import score as rivals  # noqa: E402
 from benchmarks.rows import ROWS, Row, Setting  # noqa: E402
 
@@ -249,3 +249,21 @@ def test_gray_jpegs_come_back_and_others_are_told(
     monkeypatch.setattr(restored, "restore_gray", lambda colored: colored)
     assert restored.main(words) == 1
     assert {row["became"] for row in json.loads(capsys.readouterr().out)} == {"other bytes"}
+
+
+def test_leak_looks_at_regions_that_lines_enclose() -> None:
+    """A red square within lines, and a shadow on it that has none."""
+    truth = np.full((192, 192, 3), 255, np.uint8)
+    truth[40:150, 40:150] = (200, 30, 30)
+    truth[60:100, 60:100] = (120, 10, 10)
+    gray = np.full((192, 192), 255, np.uint8)
+    gray[40:150, 40:150] = 0
+    gray[42:148, 42:148] = 255
+    found = leak.enclosed(leak.flat_regions(truth), gray)
+    assert len(found) == 1
+    assert found[0][50, 120]
+    assert not found[0][80, 80]
+    assert not found[0][10, 10]
+    x, y = leak.middle_of(found[0])
+    assert found[0][int(y * 192), int(x * 192)]
+    assert min(abs(x * 192 - side) for side in (40, 150, 60, 100)) > 10

@@ -23,7 +23,7 @@ from tinct.engine import Engine, Prediction
 from tinct.errors import UsageError
 from tinct.front import Front
 from tinct.hints import Hint, rasterize
-from tinct.proposal import Proposal
+from tinct.proposal import DRAWN, Proposal
 from tinct.settings import Settings
 
 Rgb = NDArray[Any]
@@ -109,6 +109,9 @@ class Colorizer(Front):
         if manifest.task == "photo" and not self.bundle.paints:
             predicted = _without_margins(predicted, fitted)
         held = None if found.bins is None else found.bins[0]
+        drawing = None
+        if self.bundle.paints:
+            drawing = flats.shrink(gray, max(1, min(gray.shape) // DRAWN))
         return Proposal(
             bundle=self.bundle,
             fitted=fitted,
@@ -116,6 +119,7 @@ class Colorizer(Front):
             predicted=predicted,
             bins=held,
             color=predicted,
+            drawing=drawing,
         )
 
     def adjust(
@@ -153,7 +157,9 @@ class Colorizer(Front):
             found = np.concatenate([found[:-2], warmed(found[-2:], warmth)])
         if planes is not None:  # what was said of a place goes before what was said of all
             kept = found if proposal.paints else found[-2:]
-            found = propagation.follow(fitted.lightness[0, 0], kept, planes)
+            found = propagation.follow(
+                fitted.lightness[0, 0], kept, planes, regions=proposal.regions
+            )
         return replace(proposal, color=found)
 
     def vary(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from tinct import Colorizer, color
@@ -52,6 +52,19 @@ def test_a_hint_colors_its_region_and_not_the_next() -> None:
     moved = (ab[0] - 5) / (-30 - 5)  # 0: as proposed, 1: as told
     assert moved[30:90, 10:70].min() > 0.7
     assert np.abs(moved[:, 84:]).max() < 0.05
+
+
+def test_hints_stay_in_their_region_though_nothing_is_seen_between() -> None:
+    white = np.full((96, 128), 95, np.float32)
+    regions = np.zeros((96, 128), np.int32)
+    regions[:, 64:] = 1
+    proposal = np.stack([white, np.full_like(white, 5), np.full_like(white, 10)])
+    planes = told(white, point(0.25, 0.5, -30, 20))
+    walled = follow(white, proposal, planes, regions=regions)
+    open_ = follow(white, proposal, planes)
+    assert np.abs(walled[1:, :, 66:] - proposal[1:, :, 66:]).max() < 0.1
+    assert np.abs(walled[1:, :, :62] - np.array([-30, 20])[:, None, None]).max() < 3
+    assert np.abs(open_[1:, 48, 70] - proposal[1:, 48, 70]).max() > 20
 
 
 def test_alike_places_follow_across_a_gap() -> None:
@@ -282,3 +295,21 @@ def test_a_dark_hint_on_a_line_is_no_hole(painter: Colorizer) -> None:
     drawing = _drawing(600, 600)
     rgb = painter(drawing, hints=[Point(x=302.5 / 600, y=0.6, color="#ffffff")])
     assert rgb2lab(rgb[330:390, 301:305])[..., 0].max() < 15
+
+
+@pytest.mark.parametrize("ink", [0, 170])
+def test_hints_stop_at_gaps_and_faint_lines(painter: Colorizer, ink: int) -> None:
+    """Two boxes that share a wall with a gap in it, full size, firm and faint lines."""
+    image = Image.new("L", (640, 640), 255)
+    pen = ImageDraw.Draw(image)
+    pen.rectangle([100, 160, 540, 480], outline=ink, width=4)
+    pen.line([320, 160, 320, 480], fill=ink, width=4)
+    pen.line([320, 310, 320, 322], fill=255, width=4)
+    gray = np.asarray(image)
+    before = rgb2lab(np.asarray(painter(gray)))
+    hint = Point(x=0.35, y=0.5, color=(60.0, 60.0, 40.0))
+    after = rgb2lab(np.asarray(painter(gray, hints=(hint,))))
+    changed = deltaE_ciede2000(before, after)
+    assert changed[180:460, 340:520].max() < 5
+    assert changed[:140].max() < 5
+    assert np.median(changed[180:460, 120:300]) > 20

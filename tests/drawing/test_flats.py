@@ -49,6 +49,30 @@ def test_small_gaps_are_closed_and_wide_ones_are_not(gap: int, apart: bool) -> N
     assert found[120, 80] != found[5, 5]
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_faint_lines_are_lines(share: float) -> None:
+    firm = line_drawing(300)
+    faint = np.rint(255 - share * (255.0 - firm)).astype(np.uint8)
+    lines, same = flats.lines_of(firm), flats.lines_of(faint)
+    assert (lines & same).sum() > 0.9 * max(lines.sum(), same.sum())
+    found = flats.find_regions(np.rint(255 - share * (255.0 - boxes(gap=3))).astype(np.uint8))
+    assert len({int(found[120, 80]), int(found[120, 160]), int(found[5, 5])}) == 3
+
+
+def test_paper_has_no_lines() -> None:
+    noise = np.random.default_rng(0).normal(225, 4, (200, 200))
+    assert flats.lines_of(np.clip(noise, 0, 255).astype(np.uint8)).mean() < 1e-3
+
+
+def test_thin_lines_survive_reduction() -> None:
+    drawing = np.full((101, 67), 255, np.uint8)
+    drawing[50] = 0
+    small = flats.shrink(drawing, 4)
+    assert small.shape == (26, 17)
+    assert (small[12] == 0).all()
+    assert (small == 0).sum() == 17
+
+
 def test_every_pixel_has_a_region_and_lines_have_that_nearby() -> None:
     found = flats.find_regions(boxes())
     assert found.dtype == np.int32

@@ -83,6 +83,7 @@ LEVELS = 16.0  # L*
 MOST_SEEDS = 96
 BRIGHT = np.float32(50)  # L*; below, differences of proposed chroma count for less
 VAGUE = 0.2  # at black: that share
+WALL = np.float32(20)  # short sides: a way that nothing survives
 FAINTEST = np.float32(-30)  # logarithm; floats much smaller are slow
 SOFT = 2  # pixels: how wide the soft borders of lines are in a drawing
 DARKER = np.float32(2)  # L*; less is the paper's own texture
@@ -90,7 +91,12 @@ PAPER = 0.8  # of a drawing's brightest L*; what is at least as bright is no ink
 
 
 def follow(
-    lightness: Floats, proposal: Floats, planes: Floats, *, reach: Reach | None = None
+    lightness: Floats,
+    proposal: Floats,
+    planes: Floats,
+    *,
+    reach: Reach | None = None,
+    regions: NDArray[np.int32] | None = None,
 ) -> Floats:
     """Correct proposed colors by hints.
 
@@ -106,6 +112,8 @@ def follow(
             becomes lighter.
         planes: float32 (4, h, w) of :func:`tinct.hints.rasterize`, at least one pixel hinted.
         reach: how far hints go; None means ``DRAWING`` for painted proposals, else ``PHOTOGRAPH``.
+        regions: labels of the size of ``proposal``; hints do not go from one to another, as if a
+            line stood between them.
 
     Returns:
         float32 (2, h, w) or (3, h / s, w / s).
@@ -124,7 +132,7 @@ def follow(
     carried = _weighted(told, mask * share)
     if reach.alike:
         carried += _tell_alike(seen, proposal, carried, reach)
-    steps = _steps(seen, proposal[-2:], reach)
+    steps = _steps(seen, proposal[-2:], reach, regions)
     mean, trust = _spread(carried, steps, reach.along, ROUNDS, doubt=reach.doubt)
     if painted:
         for _ in range(SOFT):
@@ -227,7 +235,9 @@ def _spread(
     return np.stack(values) / weight, 1 / (1 + (np.float32(doubt) / weight) ** 2)
 
 
-def _steps(lightness: Floats, chroma: Floats, reach: Reach) -> tuple[Floats, Floats]:
+def _steps(
+    lightness: Floats, chroma: Floats, reach: Reach, regions: NDArray[np.int32] | None
+) -> tuple[Floats, Floats]:
     """Return the way from each pixel to the one below and to the one on its right.
 
     In short sides; (h - 1, w) and (w - 1, h), the second transposed.
@@ -237,11 +247,14 @@ def _steps(lightness: Floats, chroma: Floats, reach: Reach) -> tuple[Floats, Flo
     def way(axis: int) -> Floats:
         light = np.abs(np.diff(lightness, axis=axis))
         color = np.abs(np.diff(chroma, axis=axis + 1)).sum(0)
-        return np.asarray(
+        steps = (
             1 / side
             + light / np.float32(reach.edge_lightness)
             + color / np.float32(reach.edge_chroma)
         )
+        if regions is not None:
+            steps += WALL * (np.diff(regions, axis=axis) != 0)
+        return np.asarray(steps)
 
     return way(0), np.ascontiguousarray(way(1).T)
 

@@ -25,6 +25,9 @@ Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 INK = 0.3  # share of the paper's code that a line is darker by
+FIRM = 0.7  # so much darker than paper are a firm line's darker parts; a pencil's are less
+FAINT = 0.1  # share of the paper's code; less is the paper's own texture
+FEW = 1e-3  # of the picture; a drawing has more ink
 WORK_PIXELS = 2_000_000  # larger drawings are segmented smaller
 GAP = 1 / 50  # of the short side: gaps in lines up to this wide are closed
 SPECK = 1 / 20_000  # of the picture; smaller regions join their neighbors
@@ -61,9 +64,17 @@ def line_layer(gray: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def lines_of(gray: NDArray[Any]) -> Mask:
-    """Return where a drawing has lines: clearly darker than the paper around them."""
-    paper = paper_of(gray).astype(np.float32)
-    lines: Mask = gray < paper * np.float32(1 - INK)
+    """Return where a drawing has lines: clearly darker than the paper around them.
+
+    What is clear depends on the drawing: in one by a soft pencil, less is.
+    """
+    paper = np.maximum(paper_of(gray), 1).astype(np.float32)
+    ink = 1 - gray / paper
+    seen = ink[ink > FAINT]
+    firm = 1.0
+    if len(seen) > FEW * ink.size:
+        firm = min(1.0, float(np.partition(seen, -1 - len(seen) // 5)[-1 - len(seen) // 5]) / FIRM)
+    lines: Mask = ink > INK * firm
     return lines
 
 
@@ -71,6 +82,20 @@ def near_lines(gray: NDArray[Any]) -> Mask:
     """Return where a drawing has lines, and the pixels around them that a painting blurs."""
     lines = lines_of(gray).astype(np.uint8)
     return extreme(lines, max(1, round(min(gray.shape) / 150)), np.maximum) > 0
+
+
+def shrink(gray: NDArray[Any], factor: int) -> NDArray[Any]:
+    """Reduce a drawing; the darkest pixel of a block stands for it, so that lines stay closed.
+
+    Args:
+        gray: uint8 or uint16 (H, W).
+        factor: H and W are divided by it and rounded up.
+    """
+    if factor == 1:
+        return gray
+    height, width = gray.shape
+    small = np.minimum.reduceat(gray, range(0, height, factor), axis=0)
+    return np.minimum.reduceat(small, range(0, width, factor), axis=1)
 
 
 def find_regions(gray: NDArray[Any], *, gap: float = GAP) -> Labels:
@@ -85,9 +110,7 @@ def find_regions(gray: NDArray[Any], *, gap: float = GAP) -> Labels:
     """
     factor = max(1, math.ceil(math.sqrt(gray.size / WORK_PIXELS)))
     height, width = gray.shape
-    # The darkest pixel of a block stands for it, so that thin lines stay closed.
-    small = np.minimum.reduceat(gray, range(0, height, factor), axis=0)
-    small = np.minimum.reduceat(small, range(0, width, factor), axis=1)
+    small = shrink(gray, factor)
     radius = min(max(1, round(min(small.shape) * gap / 2)), FAR - 1)
     labels = _segment(lines_of(small), radius=radius)
     return labels.repeat(factor, axis=0)[:height].repeat(factor, axis=1)[:, :width]

@@ -56,3 +56,17 @@ def test_lines_get_thinner_and_thicker() -> None:
     true = float((clean[0, 0].numpy() < 50).mean())
     assert min(widths) < 0.9 * true
     assert max(widths) > 1.2 * true
+
+
+def test_some_lines_have_gaps() -> None:
+    """Components of the ink tell gaps; the clean drawing has few."""
+    clean = drawings()
+    scans = paper.scan(clean, share=1.0, seeds=SEEDS)[:, 0].numpy()
+    parts = []
+    for scan in scans:
+        light = np.quantile(scan, 0.9)
+        ink = ndimage.median_filter(scan, 3) < (light + scan.min()) / 2
+        names, count = ndimage.label(ink, np.ones((3, 3)))
+        parts.append(int((np.bincount(names.ravel())[1:] > 6).sum()) if count else 0)
+    whole = ndimage.label(clean[0, 0].numpy() < 50, np.ones((3, 3)))[1]
+    assert np.quantile(parts, 0.9) > 2 * whole

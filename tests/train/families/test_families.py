@@ -26,7 +26,7 @@ from tinct.train.trainer import Trainer, train
 
 EACH = pytest.mark.parametrize("name", recipes.names())
 FIRST = {recipes.get(name, size="nano").family: name for name in reversed(recipes.names())}
-LEARNS = {"chromagan": (0.004, 400), "flagship": (0.008, 90), "flagship_lineart": (0.008, 90)}
+LEARNS = {"chromagan": (0.004, 400), "flagship": (0.008, 90), "flagship_lineart": (0.008, 120)}
 FAMILY = pytest.mark.parametrize("name", [FIRST[family] for family in FAMILIES])
 
 

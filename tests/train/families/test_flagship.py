@@ -11,16 +11,16 @@ from torch.nn import functional as F
 from tinct.color import ab_bins, lab_to_rgb
 from tinct.train import recipes
 from tinct.train.families import build_task
-from tinct.train.families.flagship import (
+from tinct.train.families.flagship import mean_chroma, seen_distance
+from tinct.train.nets.blocks import ShuffleUp
+from tinct.train.nets.flagship import (
     Attention,
     FlagshipNet,
     guided_filter,
-    mean_chroma,
     pool_hints,
-    seen_distance,
+    spread_hints,
     stretch,
 )
-from tinct.train.nets.blocks import ShuffleUp
 from tinct.train.optimization import build_optimizers, prepare_stage
 from tinct.train.task import Batch
 
@@ -78,6 +78,48 @@ def test_one_pixel_of_hint_survives_every_stride() -> None:
         cell = pooled[0, :, 37 // stride, 21 // stride]
         assert torch.allclose(cell, torch.tensor([60 / 110, 40 / 110, -30 / 110, 1.0]), atol=1e-5)
         assert float(pooled[0, 3].sum()) == 1
+
+
+STRIDES = (32, 16, 8, 4, 2, 1)
+
+
+def test_every_cell_is_told_of_the_nearest_hint() -> None:
+    hint = torch.zeros(1, 4, 96, 128)
+    places = {(20, 22): (60.0, 40.0, -30.0), (75, 100): (30.0, -50.0, 20.0)}
+    for (row, column), color in places.items():
+        hint[0, :, row, column] = torch.tensor([*color, 1.0])
+    colors = torch.tensor(list(places.values())) / 110
+    for stride, told in spread_hints(hint, STRIDES).items():
+        assert told.shape == (1, 4, 96 // stride, 128 // stride)
+        rows, columns = torch.meshgrid(*(torch.arange(n) for n in told.shape[2:]), indexing="ij")
+        ways = torch.stack(
+            [
+                ((rows + 0.5) * stride - row).square()
+                + ((columns + 0.5) * stride - column).square()
+                for row, column in places
+            ]
+        ).sqrt()
+        clear = (ways[0] - ways[1]).abs() > 64  # two of the coarsest cells
+        nearer = ways.argmin(dim=0)
+        distance = (told[0, :3, :, :, None] - colors.t()[:, None, None]).norm(dim=0)
+        assert torch.equal(distance.argmin(dim=-1)[clear], nearer[clear])
+        presence = told[0, 3]
+        assert float(presence.max()) == 1
+        assert int((presence == 1).sum()) == len(places)
+        assert float(presence.min()) > 0
+        far = ways.min(dim=0).values > 64
+        if far.any():
+            near = ways.min(dim=0).values < 16
+            assert presence[far].max() < presence[near].min()
+
+
+def test_a_lonely_hint_is_known_everywhere_and_none_nowhere() -> None:
+    hint = torch.zeros(2, 4, 64, 64)
+    hint[0, :, 5, 60] = torch.tensor([70.0, 10.0, 60.0, 1.0])
+    for told in spread_hints(hint, STRIDES).values():
+        expected = torch.tensor([70.0, 10.0, 60.0])[:, None, None] / 110
+        assert torch.allclose(told[0, :3], expected.expand_as(told[0, :3]), atol=1e-5)
+        assert float(told[1].abs().max()) == 0
 
 
 def test_annealed_mean_runs_from_mean_to_mode(net: FlagshipNet) -> None:

@@ -13,14 +13,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 THINNED, THICKENED = 0.15, 0.2  # shares of the drawings whose lines become thinner or thicker
+BROKEN = 0.35  # share of the drawings whose lines have gaps
+PATCH = 6  # pixels; gaps are about so wide
+WHERE = 1.3  # deviations of smooth noise, above which ink is missing: a tenth of all places
 
 
 def scan(lightness: Tensor, *, share: float, seeds: Sequence[int]) -> Tensor:
     """Make some drawings look drawn on paper and scanned.
 
     In this order: lines become a little thinner or thicker (a 3 x 3 erosion or dilation, mixed in);
-    ink becomes gray and grainy as pencil on rough paper; the whole becomes soft; paper gets a tone
-    and uneven light; the scanner adds noise.
+    ink becomes gray and grainy as pencil on rough paper, and is missing here and there; the whole
+    becomes soft; paper gets a tone and uneven light; the scanner adds noise.
 
     Args:
         lightness: float (N, 1, H, W), L* 0..100, dark lines on white.
@@ -55,6 +58,8 @@ def scan(lightness: Tensor, *, share: float, seeds: Sequence[int]) -> Tensor:
     ink = 1 - torch.lerp(white, other, mixed)
     grain = 1 + draw(0, 0.5) * noise().clamp(-2, 2) * (draw(0, 1) < 0.5)
     ink = ink * draw(0.35, 1.0) * grain.clamp(0, 2)
+    missing = noise(max(2, min(shape[1:]) // PATCH)) > WHERE
+    ink = torch.where(missing & (draw(0, 1) < BROKEN), 0.1 * ink, ink)
     page = 1 - ink.clamp(0, 1)
     softened = draw(0, 1) < 0.3
     page = torch.where(softened, torch.lerp(page, torch.minimum(soft, page + 0.3), 0.6), page)

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinct.color import lab_to_rgb, lightness_to_gray
-from tinct.train.families.flagship import AB_LIMIT, FlagshipNet, FlagshipTask, pool_hints
+from tinct.train.families.flagship import FlagshipTask
 from tinct.train.nets.blocks import ConvNormAct, PatchDiscriminator, ShuffleUp
+from tinct.train.nets.flagship import AB_LIMIT, STRIDES, FlagshipNet, spread_hints
 from tinct.train.nets.losses import gan_loss
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.flagship import Flagship
@@ -50,11 +51,15 @@ class PaintingNet(FlagshipNet):
         self.mix1 = ConvNormAct(w1 + 1 + 4, w1)
         self.to_lab = nn.Conv2d(w1, 3, 3, padding=1)
 
+    def told(self, hint: Tensor) -> dict[int, Tensor]:
+        """Return what is told of hints, by strides, carried to all cells without any."""
+        return spread_hints(hint, (*STRIDES, 1))
+
     def heads(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
         """Return the raw heads: Lab (N, 3, H, W), not clipped, and logits (N, K, H/4, W/4)."""
         x, bins = self.decode(lightness, hint)
         gray = lightness_to_gray(lightness) * 2 - 1
-        x = self.mix1(torch.cat([self.up1(x), gray, pool_hints(hint, 1)], dim=1))
+        x = self.mix1(torch.cat([self.up1(x), gray, self.told(hint)[1]], dim=1))
         lab = torch.tanh(self.to_lab(x))
         return torch.cat([50 + OVER * lab[:, :1], AB_LIMIT * lab[:, 1:]], dim=1), bins
 
@@ -82,6 +87,7 @@ class PaintingTask(FlagshipTask):
     """
 
     net: PaintingNet
+    spreads_hints = False  # the network knows what to do with a hint's lightness, and with shading
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
