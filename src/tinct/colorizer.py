@@ -23,7 +23,7 @@ from tinct.engine import Engine, Prediction
 from tinct.errors import UsageError
 from tinct.front import Front
 from tinct.hints import Hint, rasterize
-from tinct.proposal import DRAWN, Proposal
+from tinct.proposal import Proposal
 from tinct.settings import Settings
 
 Rgb = NDArray[Any]
@@ -109,9 +109,11 @@ class Colorizer(Front):
         if manifest.task == "photo" and not self.bundle.paints:
             predicted = _without_margins(predicted, fitted)
         held = None if found.bins is None else found.bins[0]
-        drawing = None
+        regions = None
         if self.bundle.paints:
-            drawing = flats.shrink(gray, max(1, min(gray.shape) // DRAWN))
+            shape = (predicted.shape[1], predicted.shape[2])
+            regions = flats.regions_at(gray, shape, cover=fitted.shape.cover)
+            predicted = painting.pool_chroma(predicted, fitted.lightness[0, 0], regions)
         return Proposal(
             bundle=self.bundle,
             fitted=fitted,
@@ -119,7 +121,7 @@ class Colorizer(Front):
             predicted=predicted,
             bins=held,
             color=predicted,
-            drawing=drawing,
+            regions=regions,
         )
 
     def adjust(

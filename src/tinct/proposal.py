@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +10,10 @@ from numpy.typing import NDArray
 from tinct.bundle import Bundle
 from tinct.coloring import chroma, suggest
 from tinct.coloring.suggest import Doubtful, Likely
-from tinct.drawing import flats
 from tinct.errors import UsageError
 from tinct.hints import Point
 
 Floats = NDArray[np.float32]
-
-GAP = 0.03  # of the short side: gaps in lines up to so wide do not let hints through
-DRAWN = 480  # pixels: the short side that a drawing is reduced to at most, to find its regions
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,7 +29,7 @@ class Proposal:
         bins: float32 (K, H/4, W/4), logits over the ab bins of the model's manifest, or None where
             it has none.
         color: as ``predicted``, with hints and palette applied.
-        drawing: of line art alone: uint8 or uint16 (H', W'), the drawing with its lines, reduced.
+        regions: of line art alone: int32 (h, w), which of the regions that lines enclose.
     """
 
     bundle: Bundle
@@ -44,7 +38,7 @@ class Proposal:
     predicted: Floats
     bins: Floats | None
     color: Floats = field(repr=False)
-    drawing: NDArray[Any] | None = field(default=None, repr=False)
+    regions: NDArray[np.int32] | None = field(default=None, repr=False)
 
     @property
     def paints(self) -> bool:
@@ -60,24 +54,6 @@ class Proposal:
     def cover(self) -> tuple[float, float]:
         """The shares of the planes' height and width that show the picture; the rest is padding."""
         return self.fitted.shape.cover
-
-    @cached_property
-    def regions(self) -> NDArray[np.int32] | None:
-        """The regions that the lines of line art enclose, labels of the size of ``predicted``.
-
-        Where lines have gaps they are closed, wider ones than for flat colors: a hint that fills
-        too little is seen and given again; one that fills too much spoils what was right.
-        """
-        if self.drawing is None:
-            return None
-        found = flats.find_regions(self.drawing, gap=GAP)
-        sides = [
-            np.minimum(((np.arange(count) + 0.5) / (count * share) * side).astype(int), side - 1)
-            for count, share, side in zip(
-                self.predicted.shape[1:], self.cover, found.shape, strict=True
-            )
-        ]
-        return found[np.ix_(*sides)]
 
     def _chances(self) -> tuple[Floats, Floats]:
         """Return the distribution (K, h, w) and the bins' centers (K, 2)."""

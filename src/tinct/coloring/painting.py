@@ -89,18 +89,39 @@ def paint_drawing(
     return out
 
 
+def pool_chroma(lab: Floats, seen: Floats, regions: NDArray[np.int32]) -> Floats:
+    """Give each region of a painting one color, under the lightness that was painted.
+
+    What a network is unsure of comes out in clouds; a colorist's first pass is flat.
+
+    Args:
+        lab: float32 (3, h, w), L*, a*, b*.
+        seen: float32 (h * s, w * s) for a whole number s, L*: the drawing; its paper tells the
+            color of a region more than its lines do.
+        regions: labels (h, w), 0 up.
+    """
+    names, weight = regions.ravel(), np.square(_reduced(seen, lab.shape[1]) / 100).ravel()
+    total = np.maximum(np.bincount(names, weights=weight), TINY)
+    means = [np.bincount(names, weights=weight * plane.ravel()) / total for plane in lab[1:]]
+    return np.stack([lab[0], *(mean[regions] for mean in means)]).astype(np.float32)
+
+
+def _reduced(seen: Floats, height: int) -> Floats:
+    """Average a drawing over squares, to a height that divides its own."""
+    step = seen.shape[0] // height
+    small: Floats = seen.reshape(height, step, seen.shape[1] // step, step).mean(axis=(1, 3))
+    return small
+
+
 def _planes(lab: Floats, seen: Floats, *, strength: float) -> Floats:
     """Return what is enlarged, float32 (5, h, w).
 
     The painting's fy, x = fx - fy, z = fz - fy; fy of the drawing as it was seen; and the largest
     of the painting's fy nearby. See :mod:`tinct.coloring.lab_render`.
     """
-    _, height, width = lab.shape
-    step = seen.shape[0] // height
-    assert seen.shape == (height * step, width * step), (lab.shape, seen.shape)
     lightness = np.clip(lab[0], 0, 100)
     chroma = lab[1:] * np.float32(strength)
-    small = seen.reshape(height, step, width, step).mean(axis=(1, 3))
+    small = _reduced(seen, lab.shape[1])
     around = np.pad(lightness, NEARBY // 2, mode="edge")
     for axis, size in enumerate(lightness.shape):
         shifted = [np.take(around, range(k, k + size), axis) for k in range(NEARBY)]

@@ -29,6 +29,7 @@ FIRM = 0.7  # so much darker than paper are a firm line's darker parts; a pencil
 FAINT = 0.1  # share of the paper's code; less is the paper's own texture
 FEW = 1e-3  # of the picture; a drawing has more ink
 WORK_PIXELS = 2_000_000  # larger drawings are segmented smaller
+DRAWN = 480  # pixels: the short side that is enough to find a painting's regions
 GAP = 1 / 50  # of the short side: gaps in lines up to this wide are closed
 SPECK = 1 / 20_000  # of the picture; smaller regions join their neighbors
 ENOUGH = 0.1  # share of a region that is away from lines and tells its color
@@ -114,6 +115,28 @@ def find_regions(gray: NDArray[Any], *, gap: float = GAP) -> Labels:
     radius = min(max(1, round(min(small.shape) * gap / 2)), FAR - 1)
     labels = _segment(lines_of(small), radius=radius)
     return labels.repeat(factor, axis=0)[:height].repeat(factor, axis=1)[:, :width]
+
+
+def regions_at(
+    gray: NDArray[Any], shape: tuple[int, int], *, cover: tuple[float, float] = (1.0, 1.0)
+) -> Labels:
+    """Find a drawing's regions for a painting of it that is smaller than the drawing.
+
+    Args:
+        gray: uint8 or uint16 (H, W), dark lines on light paper.
+        shape: h, w of the painting.
+        cover: the shares of h and w, from the top left, that show the drawing.
+
+    Returns:
+        int32 (h, w), labels as from :func:`find_regions`; what pads the painting belongs to the
+        regions at the border.
+    """
+    found = find_regions(shrink(gray, max(1, min(gray.shape) // DRAWN)))
+    places = [
+        np.minimum(((np.arange(count) + 0.5) / (count * share) * side).astype(np.intp), side - 1)
+        for count, share, side in zip(shape, cover, found.shape, strict=True)
+    ]
+    return found[np.ix_(*places)]
 
 
 def _segment(lines: Mask, *, radius: int) -> Labels:
