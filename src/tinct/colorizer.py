@@ -153,6 +153,8 @@ class Colorizer(Front):
                 found = _color_of(self.engine.run(fitted.lightness, planes[None]))
                 if mirror:
                     found = _mean(found, self._mirrored(fitted, planes))
+                if proposal.regions is not None:
+                    found = painting.pool_chroma(found, fitted.lightness[0, 0], proposal.regions)
         if reference is not None:
             found = _repainted(found, fitted, reference)
         if warmth:

@@ -74,6 +74,20 @@ def test_it_learns_the_kind_and_tells_what_was_gained(
     assert (manifest.name, manifest.task) == ("mine", "photo")
     assert "held out" in find_bundle(mine).card
     assert cli.main(words) == 2  # it is there already
+    with pytest.raises(UsageError, match="was adapted before"):
+        finetune.finetune(purple, tmp_path / "again", start=str(mine))
+
+
+def test_pictures_of_another_kind_are_colored_as_before(
+    purple: Path, nano: Path, tmp_path: Path
+) -> None:
+    """White noise is no purple scene."""
+    mine = tmp_path / "mine"
+    finetune.finetune(purple, mine, start=str(nano), tell=lambda _: None)
+    noise = np.random.default_rng(0).integers(0, 256, (160, 160), dtype=np.uint8)
+    before, after = (rgb2lab(tinct.Colorizer(model)(noise)) for model in (nano, mine))
+    assert deltaE_ciede2000(before, after).max() < 1
+    assert _error(mine, purple) < 0.9 * _error(nano, purple)
 
 
 def test_what_does_not_help_is_not_written(

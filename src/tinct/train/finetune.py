@@ -2,17 +2,20 @@
 
 The encoder stays as it is; what makes colors of its features moves a little. A tenth of the
 pictures is held out: the weights that do best there are kept, and the report tells what they
-gained.
+gained. The new bundle holds both, the decoder that was and the one that was adapted, and the latter
+colors only what is like the pictures that it learned from, so that all else is colored as before.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,16 +23,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tinct.bundle import Bundle, find_bundle
+from tinct.coloring import chroma
 from tinct.colorizer import Colorizer
 from tinct.errors import TrainingError, UsageError
 from tinct.measure import metrics
 from tinct.measure.dataset import gray_of
 from tinct.train.data.store import cache_folder, open_store
 from tinct.train.export import export
-from tinct.train.families import recipe_from_json
+from tinct.train.families import build_task, recipe_from_json
 from tinct.train.recipe import DataRecipe, Recipe, Stage
+from tinct.train.rundir import RunDir
 from tinct.train.task import Batch
 from tinct.train.trainer import Trainer
+from tinct.train.warm_start import warm_start
 
 LEAST = 20  # pictures
 SIZE = 160  # pixels
@@ -39,6 +45,7 @@ LOOKS = 12  # validations in that time
 PATIENCE = 3
 RATE = 2e-4
 MOST_HELD = 60  # pictures that the report colors
+MOST_LEARNED = 500  # pictures that tell what a kind looks like
 ENOUGH = 0.99  # of the error before, at most
 FROZEN = ("encoder.early", "encoder.late")
 
@@ -121,6 +128,11 @@ def recipe_for(bundle: Bundle, *, pictures: int) -> Recipe:
             f"The model {held.name!r} cannot be adapted: only models for photographs of the family "
             "flagship can, such as photo."
         )
+    if held.recipe["model"].get("gated"):
+        raise UsageError(
+            f"The model {held.name!r} was adapted before; adapt the model that it was made from to "
+            "all the pictures together."
+        )
     known = {field.name for field in dataclasses.fields(Recipe)}
     recipe = recipe_from_json(json.dumps({k: v for k, v in held.recipe.items() if k in known}))
     steps = max(LOOKS, ROUNDS * pictures // BATCH)
@@ -196,6 +208,7 @@ def finetune(
         before = measure(Colorizer(bundle.path), held)
         tell(f"{source.count} pictures to learn from, {source.held_count} held out")
         trainer.tune()
+        run = _joined(trainer, bundle, Path(scratch) / "joined")
         export(run, fresh, name=name or out.name)
         after = measure(Colorizer(fresh), held)
         if after.error > ENOUGH * before.error:
@@ -221,6 +234,45 @@ def finetune(
     return report
 
 
+def _joined(trainer: Trainer, bundle: Bundle, out: Path) -> Path:
+    """Join a model and what became of it: the latter colors what is like the pictures learned from.
+
+    Args:
+        trainer: that has adapted the model.
+        bundle: the model.
+        out: the folder of a run that is written.
+    """
+    recipe = dataclasses.replace(
+        trainer.recipe, model=dataclasses.replace(trainer.recipe.model, gated=True)
+    )
+    task = build_task(recipe)
+    warm_start(task, bundle.path, new=("net.tuned", "net.gate"))
+    net: Any = task.net.eval()
+    tuned = {key.removeprefix("net."): value for key, value in trainer.ema.state.items()}
+    net.tuned.load_state_dict({key: tuned[key] for key in net.tuned.state_dict()})
+    (source,) = trainer.pictures.sources
+    size = bundle.manifest.sizes["balanced"]
+    rng = np.random.default_rng(0)
+    learned = [source.draw(rng, stage=0, place=n) for n in range(min(source.count, MOST_LEARNED))]
+    with torch.no_grad():
+        grays = [
+            chroma.fit(
+                gray_of(picture.pixels),
+                size=size,
+                multiple_of=bundle.manifest.multiple_of,
+                max_long=bundle.manifest.max_long,
+            )
+            for picture in learned
+        ]
+        net.gate.learn([net.encode(torch.from_numpy(seen.lightness))[-1] for seen in grays])
+    run, made = RunDir(out), RunDir(trainer.run.path)
+    run.begin(recipe, made.data(), resume=False)
+    shutil.copyfile(made.metrics, run.metrics)
+    weights = task.state_dict()
+    run.save({**made.load(), "module": weights, "ema": weights})
+    return out
+
+
 def measure(colorizer: Colorizer, pictures: list[NDArray[np.uint8]]) -> Figures:
     """Return the figures of a model on true pictures, uint8 (H, W, 3)."""
     ours = gray = color = true = 0.0
@@ -244,6 +296,7 @@ def _card(name: str, bundle: Bundle, report: Report) -> str:
         "| | before | after |\n|---|---|---|\n"
         f"| CIEDE2000 / gray's | {before.error:.3f} | {after.error:.3f} |\n"
         f"| colorfulness / truth's | {before.colorfulness:.2f} | {after.colorfulness:.2f} |\n\n"
-        "On other pictures it may be worse than the model it began with, whose card follows.\n\n"
+        "It colors pictures of that kind; those that look different to its encoder are colored as "
+        "by the model it began with, whose card follows.\n\n"
         f"{bundle.card}"
     )

@@ -16,6 +16,7 @@ from tinct.train.nets.blocks import ShuffleUp
 from tinct.train.nets.flagship import (
     Attention,
     FlagshipNet,
+    Gate,
     guided_filter,
     pool_hints,
     spread_hints,
@@ -120,6 +121,41 @@ def test_a_lonely_hint_is_known_everywhere_and_none_nowhere() -> None:
         expected = torch.tensor([70.0, 10.0, 60.0])[:, None, None] / 110
         assert torch.allclose(told[0, :3], expected.expand_as(told[0, :3]), atol=1e-5)
         assert float(told[1].abs().max()) == 0
+
+
+def test_the_gate_knows_its_kind() -> None:
+    """Maps around one mean against maps around another; dimensions of very different size."""
+    rng = torch.Generator().manual_seed(2)
+    size = torch.logspace(-2, 1, 40)
+
+    def maps(offset: float) -> torch.Tensor:
+        mean = size * (torch.randn((1, 40), generator=rng) * 0.3 + offset)
+        return mean[:, :, None, None] + torch.randn((1, 40, 3, 4), generator=rng) * 0.01
+
+    gate = Gate(40)
+    gate.learn([maps(0.5) for _ in range(60)])
+    own = torch.cat([gate(maps(0.5)) for _ in range(60)]).flatten()
+    other = torch.cat([gate(maps(offset)) for offset in (0.0, 1.0, -2.0, 30.0)]).flatten()
+    assert own.quantile(0.1) > 0.9
+    assert other.max() < 0.05
+
+
+def test_a_gated_network_is_one_of_two() -> None:
+    settings = dataclasses.replace(NANO.model, gated=True)
+    torch.manual_seed(0)
+    net = FlagshipNet(settings).eval()
+    plain = FlagshipNet(dataclasses.replace(settings, gated=False)).eval()
+    lightness, hint = torch.rand(1, 1, 64, 64) * 100, torch.zeros(1, 4, 64, 64)
+    own = {k: v for k, v in net.state_dict().items() if not k.startswith(("tuned.", "gate."))}
+    tuned = {
+        k.removeprefix("tuned."): v for k, v in net.state_dict().items() if k.startswith("tuned.")
+    }
+    with torch.no_grad():
+        for share, decoder in ((0.0, {}), (1.0, tuned)):
+            net.gate.reach.fill_(1e9 if share else 1e-9)
+            plain.load_state_dict({**own, **decoder})
+            for key, value in plain(lightness, hint).items():
+                assert torch.allclose(net(lightness, hint)[key], value, atol=1e-3)
 
 
 def test_annealed_mean_runs_from_mean_to_mode(net: FlagshipNet) -> None:

@@ -36,6 +36,8 @@ from tinct.train.recipes.flagship import Flagship
 AB_LIMIT = 110.0
 MULTIPLE_OF = 32
 STRIDES = (32, 16, 8, 4, 2)
+REACH = 1.5  # times as far as nineteen of twenty pictures of a kind are: half of the kind
+STEEP = 12.0  # how fast a picture stops being of a kind
 FADING = 0.7  # what is left of a hint's presence when it is carried over to cells without any
 FAINTEST = 0.04  # range of sRGB codes; fainter pictures are not spread over the whole range
 PIVOT = 12.0  # Lab units; the chroma that contrast leaves as it is
@@ -96,6 +98,43 @@ class Context(nn.Module):
         """Map (N, C, H, W) to the same shape."""
         whole: Tensor = self.mlp(x.mean(dim=(2, 3)))
         return x + whole[:, :, None, None]
+
+
+class Gate(nn.Module):
+    """Tell whether a picture is of the kind that a decoder was adapted to.
+
+    The features that the encoder has of it, averaged over the picture, are compared with those of
+    the pictures adapted to: the mean of squared deviations, in standard deviations.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.reach: Tensor
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+        self.register_buffer("reach", torch.ones(()))
+
+    def distance(self, deepest: Tensor) -> Tensor:
+        """Return how far pictures are from the kind, (N,), of maps (N, C, h, w)."""
+        apart = (deepest.mean(dim=(2, 3)) - self.mean) / self.deviation
+        return apart.square().mean(dim=1)
+
+    @torch.no_grad()
+    def learn(self, deepest: Sequence[Tensor]) -> None:
+        """Learn a kind from the maps (1, C, h, w) of its pictures, two or more."""
+        seen = torch.cat([maps.mean(dim=(2, 3)) for maps in deepest])
+        self.mean.copy_(seen.mean(dim=0))
+        spread = seen.std(dim=0)
+        self.deviation.copy_(spread + 0.1 * spread.mean() + 1e-6)
+        far = torch.cat([self.distance(maps) for maps in deepest])
+        self.reach.copy_(REACH * far.quantile(0.95))
+
+    def forward(self, deepest: Tensor) -> Tensor:
+        """Return 1 for pictures of the kind, 0 for others, (N, 1, 1, 1), smoothly between."""
+        sure = STEEP * (1 - self.distance(deepest) / self.reach)
+        return sure.sigmoid()[:, None, None, None]
 
 
 def pool_hints(hint: Tensor, stride: int) -> Tensor:
@@ -217,12 +256,21 @@ class FlagshipNet(nn.Module):
 
     predicts = "ab"
 
-    def __init__(self, settings: Flagship) -> None:
+    def __init__(self, settings: Flagship, *, channels: Sequence[int] | None = None) -> None:
+        """Build the network.
+
+        Args:
+            settings: its recipe's.
+            channels: of the encoder's maps, for a network that has none of its own.
+        """
         super().__init__()
         self.settings = settings
-        encoder: Any = backbones.encoder(settings.encoder, pretrained=settings.pretrained)
-        self.encoder = encoder
-        c2, c4, c8, c16, c32 = encoder.feature_info.channels()
+        alone = channels is None
+        if channels is None:
+            encoder: Any = backbones.encoder(settings.encoder, pretrained=settings.pretrained)
+            self.encoder = encoder
+            channels = encoder.feature_info.channels()
+        c2, c4, c8, c16, c32 = channels
         w2, w4, w8, w16, w32 = settings.widths
         bins = torch.from_numpy(ab_bins(step=settings.bin_step))
         self.bottom = nn.Sequential(ConvNormAct(c32 + 4, w32), Context(w32))
@@ -246,6 +294,9 @@ class FlagshipNet(nn.Module):
         self.register_buffer("join", torch.zeros(3))
         self.set_join(settings.temperature, settings.bins_share, settings.gain)
         self.contrast = settings.contrast
+        if settings.gated and alone:
+            self.tuned = FlagshipNet(settings, channels=channels)
+            self.gate = Gate(c32)
 
     def set_join(self, temperature: float, share: float, gain: float) -> None:
         """Choose how the two heads become one: temperature, the bins' share, gain on chroma."""
@@ -266,9 +317,17 @@ class FlagshipNet(nn.Module):
         """Return what the decoder is told of hints: maps (N, 4, H / s, W / s) by their strides."""
         return {stride: pool_hints(hint, stride) for stride in STRIDES}
 
-    def decode(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (N, C, H/2, W/2) and the bins' logits (N, K, H/4, W/4)."""
-        f2, f4, f8, f16, f32 = self.encode(lightness)
+    def decode(
+        self, lightness: Tensor, hint: Tensor, maps: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return features (N, C, H/2, W/2) and the bins' logits (N, K, H/4, W/4).
+
+        Args:
+            lightness: as for :meth:`forward`.
+            hint: likewise.
+            maps: the encoder's, if they are known.
+        """
+        f2, f4, f8, f16, f32 = maps or self.encode(lightness)
         told = self.told(hint)
         x = self.bottom(torch.cat([f32, told[32]], dim=1))
         x = self.mix16(torch.cat([self.up16(x), f16, told[16]], dim=1))
@@ -290,8 +349,15 @@ class FlagshipNet(nn.Module):
 
     def heads(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
         """Return the raw heads: ab (N, 2, H/2, W/2) in Lab units, and logits (N, K, H/4, W/4)."""
-        x, bins = self.decode(lightness, hint)
-        return torch.tanh(self.to_ab(x)) * AB_LIMIT, bins
+        maps = self.encode(lightness)
+        x, bins = self.decode(lightness, hint, maps)
+        ab = torch.tanh(self.to_ab(x)) * AB_LIMIT
+        if not self.settings.gated:
+            return ab, bins
+        share = self.gate(maps[-1])
+        x, other = self.tuned.decode(lightness, hint, maps)
+        tuned = torch.tanh(self.tuned.to_ab(x)) * AB_LIMIT
+        return ab + share * (tuned - ab), bins + share * (other - bins)
 
     def annealed_mean(self, bins: Tensor, temperature: Tensor | float) -> Tensor:
         """Decode logits (N, K, h, w) to ab (N, 2, h, w) by the annealed mean [3]; 1 is the mean."""

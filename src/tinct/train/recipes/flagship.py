@@ -24,6 +24,8 @@ class Flagship:
         coherence: radius, in cells of 4 x 4 pixels, of the filter that smooths the color along the
             picture's regions; 0: there is none.
         smoothness: variance of sRGB codes -1..1 up to which that filter sees one region.
+        gated: a second decoder, adapted to one kind of pictures, takes over where a picture is of
+            that kind; for photographs only, and set by ``tinct finetune``.
         bin_step: width of an ab bin in Lab units.
         bin_sigma: softness of the bins' target in Lab units.
         rebalance: share of the uniform distribution in the rarity weights of the bins (Zhang et al.
@@ -60,6 +62,7 @@ class Flagship:
     stretched: bool = False
     coherence: int = 0
     smoothness: float = 0.01
+    gated: bool = False
     bin_step: float = 10.0
     bin_sigma: float = 5.0
     rebalance: float = 0.5
@@ -203,6 +206,7 @@ def flagship_lineart(size: Size) -> Recipe:
             smallest_crop=0.5,
         ),
         optimizer=Optimizer(ema=0.995),
+        precision="auto",
         sizes=(128, 160, 256),
     )
     if size != "nano":
