@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import warnings
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ import tinct
 from made_pictures import line_drawing
 from tinct import photo
 from tinct.bundle import Bundle
-from tinct.colorizer import Colorizer
+from tinct.colorizer import Colorizer, _told
+from tinct.engine import Prediction
 from tinct.errors import ModelError, PictureError, SaveError, UsageError
 from tinct.hints import Point
 from tinct.settings import Settings
@@ -417,3 +419,42 @@ def test_a_color_array_warns_like_a_file(colorizer: Colorizer) -> None:
     red[..., 0] = 200
     with pytest.warns(photo.PictureWarning, match="in color already"):
         colorizer(red)
+
+
+class _Listener:
+    """An engine that paints gray, and red where it was told anything at all, anywhere."""
+
+    def run(self, lightness: np.ndarray, hint: np.ndarray | None, *, bins: bool = False) -> Any:
+        del bins
+        lab = np.concatenate([lightness, np.zeros_like(lightness), np.zeros_like(lightness)], 1)
+        if hint is not None:
+            lab[:, 1] = 40
+        return Prediction(lab=lab.astype(np.float32))
+
+
+def test_a_painting_follows_many_hints_everywhere_and_one_only_in_its_region(
+    tmp_path: Path,
+) -> None:
+    bundle = make_copier(tmp_path / "listens", task="lineart")
+    colorizer = Colorizer(bundle.path)
+    listening = dataclasses.replace(bundle.manifest, takes_hints=True)
+    colorizer.bundle = dataclasses.replace(bundle, manifest=listening)
+    colorizer.engine = _Listener()  # type: ignore[assignment]
+    drawing = np.full((96, 96), 150, np.uint8)
+    drawing[:, 46:50] = 0
+    places = [(x, y) for x in (0.05, 0.12, 0.2, 0.28, 0.4) for y in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    hints = [Point(x=x, y=y, color=(60.0, -40.0, 40.0)) for x, y in places]
+    one, many = (lab_of(colorizer(drawing, hints=some)) for some in (hints[12:13], hints))
+    assert np.abs(one[:, 60:, 1]).max() < 3
+    assert one[:, 5:35, 1].max() < -20
+    assert many[:, 60:, 1].mean() > 20
+    assert many[:, 5:35, 1].max() < -20
+
+
+def test_hints_are_counted_by_the_parts_that_they_are_in() -> None:
+    mask = np.zeros((120, 180), np.float32)
+    mask[59:62, 89:92] = 1  # where four parts of a grid meet
+    assert _told(mask) == 1
+    mask[5, 5] = mask[110, 170] = 1
+    assert _told(mask) == 3
+    assert _told(np.ones_like(mask)) >= 36

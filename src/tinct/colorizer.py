@@ -29,6 +29,9 @@ from tinct.settings import Settings
 Rgb = NDArray[Any]
 Floats = NDArray[np.float32]
 
+PARTS = 6  # of a picture's height and width, in which hints are counted
+FEW = 6.0  # parts with hints beyond the first: a painting follows them by half where there are none
+
 
 class Colorizer(Front):
     """A loaded model that colors any number of pictures; safe to use from several threads.
@@ -146,7 +149,7 @@ class Colorizer(Front):
             mirror: as for :meth:`propose`.
         """
         manifest, fitted = self.bundle.manifest, proposal.fitted
-        found, planes = proposal.predicted, None
+        found, planes, shading = proposal.predicted, None, None
         if hints:
             planes = self._planes(hints, proposal)
             if manifest.takes_hints and not manifest.spreads_hints:
@@ -154,7 +157,12 @@ class Colorizer(Front):
                 if mirror:
                     found = _mean(found, self._mirrored(fitted, planes))
                 if proposal.regions is not None:
+                    shading = found[0]
                     found = painting.pool_chroma(found, fitted.lightness[0, 0], proposal.regions)
+                    # Where nothing is told, one hint says nothing, many say what the colors are.
+                    others = _told(planes[3]) - 1
+                    trust = np.float32(others**2 / (others**2 + FEW**2))
+                    found = proposal.predicted + trust * (found - proposal.predicted)
         if reference is not None:
             found = _repainted(found, fitted, reference)
         if warmth:
@@ -162,7 +170,11 @@ class Colorizer(Front):
         if planes is not None:  # what was said of a place goes before what was said of all
             kept = found if proposal.paints else found[-2:]
             found = propagation.follow(
-                fitted.lightness[0, 0], kept, planes, regions=proposal.regions
+                fitted.lightness[0, 0],
+                kept,
+                planes,
+                regions=proposal.regions,
+                shading=shading,
             )
         return replace(proposal, color=found)
 
@@ -268,6 +280,23 @@ class Colorizer(Front):
             size=proposal.size,
         )
         return np.pad(drawn, ((0, 0), (0, shape.bottom), (0, shape.right)))
+
+
+def _told(mask: Floats) -> int:
+    """Return in how many parts of a picture, ``PARTS`` by ``PARTS``, there is any hint.
+
+    Of four grids, half a part apart, the one that says the least: a point on a border is one.
+    """
+    rows, columns = np.nonzero(mask)
+    down, right = (
+        (place + 0.5) * PARTS / side
+        for place, side in zip((rows, columns), mask.shape, strict=True)
+    )
+    return min(
+        len(np.unique((down + more).astype(int) * (PARTS + 1) + (right + beside).astype(int)))
+        for more in (0, 0.5)
+        for beside in (0, 0.5)
+    )
 
 
 def _color_of(found: Prediction) -> Floats:

@@ -313,3 +313,19 @@ def test_hints_stop_at_gaps_and_faint_lines(painter: Colorizer, ink: int) -> Non
     assert changed[180:460, 340:520].max() < 5
     assert changed[:140].max() < 5
     assert np.median(changed[180:460, 120:300]) > 20
+
+
+def test_shading_is_kept_in_part() -> None:
+    """A hint in a region that was painted lighter on the right."""
+    lightness = np.full((60, 80), 90, np.float32)
+    shading = np.tile(np.linspace(40, 60, 80, dtype=np.float32), (60, 1))
+    proposal = np.stack([shading, np.zeros_like(shading), np.zeros_like(shading)])
+    planes = told(lightness, Point(x=0.5, y=0.5, color=(70.0, 40.0, 20.0), radius=0.05))
+    planes[0][planes[3] > 0] = 70
+    flat, shaded = (follow(lightness, proposal, planes, shading=s) for s in (None, shading))
+    middle = 30
+    assert np.ptp(flat[0, middle, 5:75]) < 4
+    steps = np.diff(shaded[0, middle, [5, 20, 60, 75]])
+    assert (steps > 1).all()
+    assert shaded[0, middle, 40] == pytest.approx(70, abs=1.5)
+    assert np.allclose(shaded[1:], flat[1:], atol=1e-3)

@@ -87,6 +87,8 @@ WALL = np.float32(20)  # short sides: a way that nothing survives
 FAINTEST = np.float32(-30)  # logarithm; floats much smaller are slow
 SOFT = 2  # pixels: how wide the soft borders of lines are in a drawing
 DARKER = np.float32(2)  # L*; less is the paper's own texture
+SHADED = np.float32(0.5)  # of the differences of L* inside a region that is left of them
+MOST_SHADED = 30.0  # L*
 PAPER = 0.8  # of a drawing's brightest L*; what is at least as bright is no ink
 
 
@@ -97,6 +99,7 @@ def follow(
     *,
     reach: Reach | None = None,
     regions: NDArray[np.int32] | None = None,
+    shading: Floats | None = None,
 ) -> Floats:
     """Correct proposed colors by hints.
 
@@ -114,6 +117,8 @@ def follow(
         reach: how far hints go; None means ``DRAWING`` for painted proposals, else ``PHOTOGRAPH``.
         regions: labels of the size of ``proposal``; hints do not go from one to another, as if a
             line stood between them.
+        shading: float32 of the size of ``proposal``, L* of a painting whose light and shade the
+            hinted regions get; None flattens them.
 
     Returns:
         float32 (2, h, w) or (3, h / s, w / s).
@@ -130,6 +135,8 @@ def follow(
     side = min(lightness.shape)
     share = np.float32(min(1.0, reach.most * side**2 / mask.sum()))
     carried = _weighted(told, mask * share)
+    if shading is not None:
+        carried = np.concatenate([(shading * mask * share)[None], carried])
     if reach.alike:
         carried += _tell_alike(seen, proposal, carried, reach)
     steps = _steps(seen, proposal[-2:], reach, regions)
@@ -138,6 +145,9 @@ def follow(
         for _ in range(SOFT):
             *values, trust = _lightest(np.concatenate([mean, trust[None]]), lightness)
             mean = np.stack(values)
+    if shading is not None:
+        base, mean = mean[0], mean[1:]
+        mean[0] += SHADED * np.clip(shading - base, -MOST_SHADED, MOST_SHADED)
     result = (proposal + trust * (mean - proposal)).astype(np.float32)
     missing = _weighted(told - result, mask)
     mean, trust = _spread(missing, steps, reach.near, NEAR_ROUNDS, doubt=reach.near_doubt)

@@ -31,6 +31,7 @@ FEW = 1e-3  # of the picture; a drawing has more ink
 WORK_PIXELS = 2_000_000  # larger drawings are segmented smaller
 DRAWN = 480  # pixels: the short side that is enough to find a painting's regions
 GAP = 1 / 50  # of the short side: gaps in lines up to this wide are closed
+WIDE = 3 / 100  # of the short side: the same where a hint must not pass
 SPECK = 1 / 20_000  # of the picture; smaller regions join their neighbors
 ENOUGH = 0.1  # share of a region that is away from lines and tells its color
 THIN = (8, 50)  # pixels; what is farther from all regions is found in a slower way
@@ -131,7 +132,7 @@ def regions_at(
         int32 (h, w), labels as from :func:`find_regions`; what pads the painting belongs to the
         regions at the border.
     """
-    found = find_regions(shrink(gray, max(1, min(gray.shape) // DRAWN)))
+    found = find_regions(shrink(gray, max(1, min(gray.shape) // DRAWN)), gap=WIDE)
     places = [
         np.minimum(((np.arange(count) + 0.5) / (count * share) * side).astype(np.intp), side - 1)
         for count, share, side in zip(shape, cover, found.shape, strict=True)

@@ -90,7 +90,7 @@ _GENTLE = {"encoder.early": 0.1, "encoder.late": 0.1}
 
 # Drawings have other edges than photographs.
 _EARLIER = {"encoder.early": 0.3, "encoder.late": 0.3}
-_EYE = {"perceptual": 2.0, "adversarial": 1.0}  # what makes a painting look better, not nearer
+_EYE = {"perceptual": 1.0, "adversarial": 0.3}  # what makes a painting look better, not nearer
 
 _ENCODER = ("encoder.early", "encoder.late")
 _BELIEVED = {"believed": 0.1}
@@ -172,8 +172,8 @@ _LINES: dict[Size, tuple[Stage, ...]] = {
         Stage(size=256, steps=30_000, batch=32, lr=5e-4, **_FINISH),
     ),
     "small": (
-        Stage(size=128, steps=2200, batch=24, lr=1.5e-3, lr_scale=_EARLIER, turns=_RESTING),
-        Stage(size=128, steps=720, batch=16, lr=5e-4, **_FINISH),
+        Stage(size=128, steps=3200, batch=24, lr=1.2e-3, lr_scale=_EARLIER, turns=_RESTING),
+        Stage(size=160, steps=1340, batch=12, lr=4e-4, **_FINISH),
     ),
     "nano": (
         Stage(size=32, steps=10, batch=4, lr=2e-3, turns=_RESTING),
@@ -193,7 +193,7 @@ def flagship_lineart(size: Size) -> Recipe:
         family="flagship_lineart",
         task="lineart",
         model=replace(
-            Flagship(), rarity=0.3, chroma_weight=0.5, bins_share=0.3, gain=1.0, discriminator=32
+            Flagship(), rarity=0.3, chroma_weight=0.5, bins_share=0.3, gain=1.2, discriminator=32
         ),
         stages=_LINES[size],
         size=size,
@@ -205,9 +205,9 @@ def flagship_lineart(size: Size) -> Recipe:
             penciled=0.3,
             smallest_crop=0.5,
         ),
-        optimizer=Optimizer(ema=0.995),
+        optimizer=Optimizer(ema=0.998),
         precision="auto",
-        sizes=(128, 160, 256),
+        sizes=(160, 192, 256),
     )
     if size != "nano":
         return recipe
