@@ -18,10 +18,11 @@ import json
 from typing import Any
 
 import numpy as np
+import skimage.color
+import skimage.filters
+import skimage.measure
+import skimage.morphology
 from numpy.typing import NDArray
-from skimage.color import deltaE_ciede2000
-from skimage.measure import label
-from skimage.morphology import dilation, disk, erosion
 
 from tinct import color
 from tinct.bundle import find_bundle
@@ -32,6 +33,13 @@ from tinct.measure.drawings import find_drawings
 from tinct.train.data.lineart import standard_drawer
 
 Mask = NDArray[np.bool_]
+
+# scikit-image is partly typed.
+colors: Any = skimage.color
+filters: Any = skimage.filters
+measure: Any = skimage.measure
+shapes: Any = skimage.morphology
+
 COLORS = ((60, 60, 40), (60, -45, 35), (55, 10, -50), (75, -5, 60))  # Lab
 ONE = 4.0  # Lab units; neighbors that differ by more belong to two regions
 SMALLEST, LARGEST = 0.01, 0.5  # of the picture
@@ -80,7 +88,7 @@ def flat_regions(rgb: NDArray[np.uint8]) -> list[Mask]:
     for axis in (0, 1):
         step = np.linalg.norm(np.diff(lab, axis=axis), axis=-1) > ONE
         edge |= np.pad(step, [(0, 1), (0, 0)] if axis == 0 else [(0, 0), (0, 1)])
-    named = label(~edge, connectivity=1)
+    named = measure.label(~edge, connectivity=1)
     sizes = np.bincount(named.ravel())
     sizes[0] = 0
     largest = np.argsort(-sizes)[: 4 * REGIONS]
@@ -90,10 +98,10 @@ def flat_regions(rgb: NDArray[np.uint8]) -> list[Mask]:
 
 def enclosed(regions: list[Mask], gray: NDArray[np.uint8]) -> list[Mask]:
     """Return those of the regions, the largest few, that a drawing has lines around."""
-    near = dilation(lines_of(gray), disk(BORDER))
+    near = shapes.dilation(lines_of(gray), shapes.disk(BORDER))
     kept = []
     for region in regions:
-        border = dilation(region, disk(1)) & ~region
+        border = shapes.dilation(region, shapes.disk(1)) & ~region
         if near[border].mean() >= DRAWN:
             kept.append(region)
     return kept[:REGIONS]
@@ -103,7 +111,7 @@ def middle_of(region: Mask) -> tuple[float, float]:
     """Return the place x, y (shares of the sides) deepest inside a region."""
     inside, deepest = region, region
     while inside.any():
-        inside, deepest = erosion(np.pad(inside, 1), disk(1))[1:-1, 1:-1], inside
+        inside, deepest = shapes.erosion(np.pad(inside, 1), shapes.disk(1))[1:-1, 1:-1], inside
     rows, columns = np.nonzero(deepest)
     pick = len(rows) // 2
     return (columns[pick] + 0.5) / region.shape[1], (rows[pick] + 0.5) / region.shape[0]
@@ -111,11 +119,9 @@ def middle_of(region: Mask) -> tuple[float, float]:
 
 def _kinds(gray: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
     """Return a drawing as it is, with gaps, and faint."""
-    from scipy.ndimage import gaussian_filter
-
     ink = 255.0 - gray
     smooth, above = GAPS
-    noise = gaussian_filter(np.random.default_rng(0).standard_normal(gray.shape), smooth)
+    noise = filters.gaussian(np.random.default_rng(0).standard_normal(gray.shape), smooth)
     broken = np.where(noise > above * noise.std(), 0, ink)
     return {
         "drawn": gray,
@@ -140,9 +146,9 @@ def _measured(
         hint = COLORS[number % len(COLORS)]
         x, y = middle_of(region[::scale, ::scale])
         after = _lab(colorizer, gray, (Point(x=x, y=y, color=hint),))
-        border = disk(BORDER * scale)
-        outside, inside = ~dilation(region, border), erosion(region, border)
-        changed = deltaE_ciede2000(before, after) > CHANGED
+        border = shapes.disk(BORDER * scale)
+        outside, inside = ~shapes.dilation(region, border), shapes.erosion(region, border)
+        changed = colors.deltaE_ciede2000(before, after) > CHANGED
         way = np.asarray(hint[1:]) - before[..., 1:]
         moved = ((after - before)[..., 1:] * way).sum(-1) / np.square(way).sum(-1).clip(1)
         if inside.any() and outside.any():
