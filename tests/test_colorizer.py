@@ -437,7 +437,7 @@ def test_a_painting_follows_many_hints_everywhere_and_one_only_in_its_region(
 ) -> None:
     bundle = make_copier(tmp_path / "listens", task="lineart")
     colorizer = Colorizer(bundle.path)
-    listening = dataclasses.replace(bundle.manifest, takes_hints=True)
+    listening = dataclasses.replace(bundle.manifest, takes_hints=True, keeps_regions=True)
     colorizer.bundle = dataclasses.replace(bundle, manifest=listening)
     colorizer.engine = _Listener()  # type: ignore[assignment]
     drawing = np.full((96, 96), 150, np.uint8)

@@ -62,6 +62,8 @@ class Manifest:
         opset: of the ONNX graph.
         spreads_hints: the network has no use for hints of its own, although it may take them: they
             are only spread over what it proposes, so that it need not look again when one changes.
+        keeps_regions: of models that paint: each region that a drawing's lines enclose gets one
+            color under the painted lightness, and hints stay in it.
         doubt_temperature: by which the logits of ``bins`` are divided before they are taken for
             probabilities; measured on pictures that were not trained on.
         schema: of this file.
@@ -86,6 +88,7 @@ class Manifest:
     tinct: str = ""
     opset: int = 18
     spreads_hints: bool = False
+    keeps_regions: bool = False
     doubt_temperature: float = 1.0
     schema: str = SCHEMA
 

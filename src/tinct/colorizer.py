@@ -113,7 +113,7 @@ class Colorizer(Front):
             predicted = _without_margins(predicted, fitted)
         held = None if found.bins is None else found.bins[0]
         regions = None
-        if self.bundle.paints:
+        if manifest.keeps_regions:
             shape = (predicted.shape[1], predicted.shape[2])
             regions = flats.regions_at(gray, shape, cover=fitted.shape.cover)
             predicted = painting.pool_chroma(predicted, fitted.lightness[0, 0], regions)

@@ -258,7 +258,9 @@ def painter(tmp_path_factory: pytest.TempPathFactory) -> Colorizer:
     """A model that paints drawings at half the working size."""
     folder = tmp_path_factory.mktemp("bundles") / "painter"
     sizes = {"fast": 64, "balanced": 128, "best": 192}
-    made = make_bundle(folder, predicts="lab", task="lineart", sizes=sizes, max_long=256)
+    made = make_bundle(
+        folder, predicts="lab", task="lineart", sizes=sizes, max_long=256, keeps_regions=True
+    )
     return Colorizer(made.path, threads=1)
 
 

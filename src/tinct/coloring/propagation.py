@@ -155,6 +155,8 @@ def follow(
     hinted = told[:, mask > 0]
     low = np.minimum(proposal.min((1, 2)), hinted.min(1))
     high = np.maximum(proposal.max((1, 2)), hinted.max(1))
+    if shading is not None:
+        low[0], high[0] = 0, 100
     result = np.clip(result, low[:, None, None], high[:, None, None])
     result = _pin(result, told, mask)
     if painted:

@@ -235,6 +235,7 @@ def export(
         max_long=recipe.sizes[1] * 4,
         takes_hints=task.takes_hints,
         spreads_hints=task.spreads_hints,
+        keeps_regions=task.keeps_regions,
         ab_bins=bins,
         sha256=hashlib.sha256(model).hexdigest(),
         parameters=sum(parameter.numel() for parameter in net.parameters()),

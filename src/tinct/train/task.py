@@ -67,12 +67,14 @@ class Task(nn.Module, ABC):
     Attributes:
         net: what is exported: ``net(lightness, hint) -> {"ab" or "lab": ..., "bins": ...}``.
         takes_hints: whether ``net`` looks at its second input.
+        keeps_regions: whether what the lines of a drawing enclose gets one color.
         spreads_hints: whether hints need only be spread over what ``net`` proposes without them.
     """
 
     net: nn.Module
     takes_hints: bool = False
     spreads_hints: bool = False
+    keeps_regions: bool = False
 
     @abstractmethod
     def players(self) -> list[Player]:

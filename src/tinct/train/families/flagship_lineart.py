@@ -87,6 +87,7 @@ class PaintingTask(FlagshipTask):
     """
 
     net: PaintingNet
+    keeps_regions = True
     spreads_hints = False  # the network knows what to do with a hint's lightness, and with shading
 
     def __init__(self, recipe: Recipe) -> None:
