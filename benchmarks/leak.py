@@ -5,15 +5,14 @@ The folder is one that ``tinct evaluate`` takes for line art: ``color/`` and per
 
 The regions are those of the true picture: connected pixels of about one color, if lines were drawn
 around them (a shadow without a line ends nowhere). In the middle of each of the largest few a hint
-of a strong color is given, alone. *Leak*: the share of the pixels
-outside, away from the region's border, that it changes by more than 5 CIEDE2000. *Fill*: the share
-of the pixels inside, away from the border, whose a*, b* it moves by at least half of the way to its
-own. Each for the drawing as it is, for one with gaps in its lines, and for one with faint lines.
+of a strong color is given, alone. *Leak*: the share of the pixels outside, away from the region's
+border, that it changes by more than 5 CIEDE2000. *Fill*: the share of the pixels inside, away from
+the border, whose a*, b* it moves by at least half of the way to its own. Each for the drawing as it
+is, for one with gaps in its lines, and for one with faint lines.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from typing import Any
 
@@ -23,14 +22,13 @@ import skimage.filters
 import skimage.measure
 import skimage.morphology
 from numpy.typing import NDArray
+from PIL import Image
 
+from benchmarks.lines import opened, parser_for
 from tinct import color
-from tinct.bundle import find_bundle
 from tinct.colorizer import Colorizer
 from tinct.drawing.flats import lines_of
 from tinct.hints import Point
-from tinct.measure.drawings import find_drawings
-from tinct.train.data.lineart import standard_drawer
 
 Mask = NDArray[np.bool_]
 
@@ -53,14 +51,10 @@ GAPS = (1.0, 1.4)  # at 192, pixels: how smooth; deviations of noise above which
 
 def main() -> int:
     """Measure one model."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.leak", description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("--model", default="lineart")
-    parser.add_argument("--limit", type=int, help="only so many pictures, evenly spaced")
+    parser = parser_for("leak", __doc__)
     parser.add_argument("--scale", type=int, default=1, help="enlarge the pictures so many times")
     given = parser.parse_args()
-    colorizer = Colorizer(find_bundle(given.model).path)
-    source = find_drawings(given.folder, limit=given.limit, draw=standard_drawer)
+    colorizer, source = opened(given)
     found: dict[str, list[float]] = {}
     for path in source.files:
         pair = source.open(path)
@@ -135,8 +129,6 @@ def _measured(
 ) -> list[tuple[float, float]]:
     """Return leak and fill of a hint in each region."""
     if scale > 1:
-        from PIL import Image
-
         size = (gray.shape[1] * scale, gray.shape[0] * scale)
         gray = np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.BICUBIC))
         regions = [region.repeat(scale, 0).repeat(scale, 1) for region in regions]

@@ -23,7 +23,7 @@ from tinct.bundle import find_bundle
 from tinct.colorizer import Colorizer
 from tinct.drawing.flats import INK, find_regions, near_lines
 from tinct.drawing.morphology import close_lines, extreme
-from tinct.measure.dataset import gray_of, random_hints
+from tinct.measure.dataset import Dataset, gray_of, random_hints
 from tinct.measure.drawings import find_drawings
 from tinct.train.data.lineart import standard_drawer
 
@@ -34,14 +34,10 @@ AROUND = 40  # the radius that closes lines is this part of the short side
 
 def main() -> int:
     """Measure one model."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.lines", description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("--model", default="lineart")
-    parser.add_argument("--limit", type=int, help="only so many pictures, evenly spaced")
+    parser = parser_for("lines", __doc__)
     parser.add_argument("--hints", type=int, default=0, help="random true points per picture")
     given = parser.parse_args()
-    colorizer = Colorizer(find_bundle(given.model).path)
-    source = find_drawings(given.folder, limit=given.limit, draw=standard_drawer)
+    colorizer, source = opened(given)
     found: dict[str, list[float]] = {}
     for path in source.files:
         pair = source.open(path)
@@ -57,6 +53,21 @@ def main() -> int:
     figures = {name: round(float(np.nanmean(values)), 3) for name, values in found.items()}
     print(json.dumps({"model": colorizer.name, "pictures": len(source.files), **figures}))
     return 0
+
+
+def parser_for(name: str, about: str | None) -> argparse.ArgumentParser:
+    """Return what reads the words that benchmarks of drawings share."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about)
+    parser.add_argument("folder")
+    parser.add_argument("--model", default="lineart")
+    parser.add_argument("--limit", type=int, help="only so many pictures, evenly spaced")
+    return parser
+
+
+def opened(given: argparse.Namespace) -> tuple[Colorizer, Dataset]:
+    """Return the model and the drawings that were asked for."""
+    colorizer = Colorizer(find_bundle(given.model).path)
+    return colorizer, find_drawings(given.folder, limit=given.limit, draw=standard_drawer)
 
 
 def thin_dark(gray: NDArray[Any]) -> Mask:

@@ -109,7 +109,9 @@ def pool_chroma(lab: Floats, seen: Floats, regions: NDArray[np.int32]) -> Floats
 def _reduced(seen: Floats, height: int) -> Floats:
     """Average a drawing over squares, to a height that divides its own."""
     step = seen.shape[0] // height
-    small: Floats = seen.reshape(height, step, seen.shape[1] // step, step).mean(axis=(1, 3))
+    width = seen.shape[1] // step
+    assert seen.shape == (height * step, width * step), (seen.shape, height)
+    small: Floats = seen.reshape(height, step, width, step).mean(axis=(1, 3))
     return small
 
 
