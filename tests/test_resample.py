@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.ndimage import uniform_filter
 
 from tinct.resample import (
     BLAS_ALONE,
     bicubic,
+    blurred,
     cores,
     for_each,
     product,
@@ -120,3 +122,11 @@ def test_products_are_numpys_and_stay_on_one_thread(
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
     one_column = left[-2] * left[-1]
     assert max(costs) <= max(BLAS_ALONE, one_column)
+
+
+@pytest.mark.parametrize("side", [1.9, 2, 3.5, 7, 30])
+def test_blur_is_that_of_scipy(side: float) -> None:
+    planes = np.random.default_rng(4).uniform(0, 9, (2, 13, 21)).astype(np.float32)
+    size = 2 * int(side / 2) + 1
+    want = np.stack([uniform_filter(plane.astype(float), size, mode="reflect") for plane in planes])
+    np.testing.assert_allclose(blurred(planes, side=side), want, atol=1e-4)

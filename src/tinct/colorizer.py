@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinct.bundle import find_bundle
-from tinct.coloring import chroma, luma_chroma, painting, palette, propagation
+from tinct.coloring import chroma, luma_chroma, painting, palette, pooling, propagation
 from tinct.coloring.palette import Palette
 from tinct.coloring.warmth import warmed
 from tinct.drawing import flats
@@ -112,11 +112,12 @@ class Colorizer(Front):
         if manifest.task == "photo" and not self.bundle.paints:
             predicted = _without_margins(predicted, fitted)
         held = None if found.bins is None else found.bins[0]
-        regions = None
+        regions = fine = None
         if manifest.keeps_regions:
             shape = (predicted.shape[1], predicted.shape[2])
-            regions = flats.regions_at(gray, shape, cover=fitted.shape.cover)
-            predicted = painting.pool_chroma(predicted, fitted.lightness[0, 0], regions)
+            fine = flats.drawn_regions(gray)
+            regions = flats.sampled(fine, shape, cover=fitted.shape.cover)
+            predicted = _pooled(predicted, fitted, regions)
         return Proposal(
             bundle=self.bundle,
             fitted=fitted,
@@ -125,6 +126,7 @@ class Colorizer(Front):
             bins=held,
             color=predicted,
             regions=regions,
+            fine=fine,
         )
 
     def adjust(
@@ -158,7 +160,7 @@ class Colorizer(Front):
                     found = _mean(found, self._mirrored(fitted, planes))
                 if proposal.regions is not None:
                     shading = found[0]
-                    found = painting.pool_chroma(found, fitted.lightness[0, 0], proposal.regions)
+                    found = _pooled(found, fitted, proposal.regions)
                     # Where nothing is told, one hint says nothing, many say what the colors are.
                     others = _told(planes[3]) - 1
                     trust = np.float32(others**2 / (others**2 + FEW**2))
@@ -248,6 +250,7 @@ class Colorizer(Front):
                 proposal.fitted.lightness[0, 0],
                 strength=settings.strength,
                 cover=proposal.cover,
+                regions=proposal.walls,
                 threads=self.threads,
             )
         else:
@@ -320,6 +323,12 @@ def _without_margins(ab: Floats, fitted: chroma.Fitted) -> Floats:
     whole = np.zeros_like(ab)
     whole[:, :rows, :columns] = kept
     return whole
+
+
+def _pooled(painted: Floats, fitted: chroma.Fitted, regions: NDArray[np.int32]) -> Floats:
+    """Return a painting with one color to a region."""
+    paper = painting.reduced(fitted.lightness[0, 0], painted.shape[1]) / np.float32(100)
+    return pooling.pool_chroma(painted, paper, regions)
 
 
 def _mean(one: Floats, other: Floats) -> Floats:

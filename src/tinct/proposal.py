@@ -30,6 +30,7 @@ class Proposal:
             it has none.
         color: as ``predicted``, with hints and palette applied.
         regions: of line art alone: int32 (h, w), which of the regions that lines enclose.
+        fine: the same regions as the drawing itself shows them, int32, without padding.
     """
 
     bundle: Bundle
@@ -39,6 +40,7 @@ class Proposal:
     bins: Floats | None
     color: Floats = field(repr=False)
     regions: NDArray[np.int32] | None = field(default=None, repr=False)
+    fine: NDArray[np.int32] | None = field(default=None, repr=False)
 
     @property
     def paints(self) -> bool:
@@ -54,6 +56,11 @@ class Proposal:
     def cover(self) -> tuple[float, float]:
         """The shares of the planes' height and width that show the picture; the rest is padding."""
         return self.fitted.shape.cover
+
+    @property
+    def walls(self) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
+        """What colors must not leave: ``regions`` and ``fine``, or None where there are none."""
+        return None if self.regions is None or self.fine is None else (self.regions, self.fine)
 
     def _chances(self) -> tuple[Floats, Floats]:
         """Return the distribution (K, h, w) and the bins' centers (K, 2)."""

@@ -78,6 +78,23 @@ def product(left: Floats, right: Floats, out: Floats) -> Floats:
     return out
 
 
+def blurred(planes: Floats, *, side: float) -> Floats:
+    """Blur planes with a box, mirrored at their edges.
+
+    Args:
+        planes: (C, H, W).
+        side: of the box in cells; below 2 they stay as they are.
+    """
+    reach = int(side / 2)
+    for _ in range(2 if reach else 0):
+        size = planes.shape[1]
+        around = np.pad(planes, ((0, 0), (reach + 1, reach), (0, 0)), mode="symmetric")
+        sums = np.cumsum(around, axis=1, dtype=np.float64)
+        means = (sums[:, -size:] - sums[:, :size]) / (2 * reach + 1)
+        planes = np.ascontiguousarray(means.astype(np.float32).transpose(0, 2, 1))
+    return planes
+
+
 def for_each(work: Callable[[Unit], None], units: Iterable[Unit], *, threads: int | None) -> None:
     """Call ``work`` once on every unit, several at a time.
 

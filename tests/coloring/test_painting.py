@@ -14,7 +14,7 @@ from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
 from tinct import color
 from tinct.coloring import chroma
-from tinct.coloring.painting import paint_drawing, pool_chroma
+from tinct.coloring.painting import paint_drawing
 
 
 def lab_of(rgb: np.ndarray) -> np.ndarray:
@@ -206,24 +206,18 @@ def test_memory_is_the_result_and_strips() -> None:
     assert peak - found.nbytes < 48 << 20
 
 
-def test_pooling_gives_each_region_the_color_of_its_paper() -> None:
-    chance = np.random.default_rng(5)
-    lab = chance.uniform(-20, 60, (3, 12, 18)).astype(np.float32)
-    regions = np.zeros((12, 18), np.int32)
-    regions[:, 9:] = 1
-    regions[3:6, 2:7] = 2
-    seen = np.full((24, 36), 100, np.float32)
-    seen[:8] = 0  # four rows are ink
-    found = pool_chroma(lab, seen, regions)
-    assert np.array_equal(found[0], lab[0])
-    for name in range(3):
-        inside = regions == name
-        paper = inside & (np.arange(12) >= 4)[:, None]
-        expected = lab[1:, paper].astype(np.float64).mean(axis=1)
-        assert np.allclose(found[1:, inside], expected[:, None], atol=1e-4)
-
-
-def test_pooling_what_is_all_ink_gives_numbers() -> None:
-    lab = np.full((3, 4, 4), 7, np.float32)
-    found = pool_chroma(lab, np.zeros((4, 4), np.float32), np.zeros((4, 4), np.int32))
-    assert np.isfinite(found).all()
+def test_colors_end_where_the_drawing_says() -> None:
+    # A painting of 32 x 32 cells; the line of the drawing of 256 x 256 runs inside a column of it.
+    drawing = np.full((256, 256), 255, np.uint8)
+    drawing[:, 131:134] = 0
+    fine = np.zeros((128, 128), np.int32)
+    fine[:, 66:] = 1
+    regions = fine[2::4, 2::4]
+    lab = np.zeros((3, 32, 32), np.float32)
+    lab[0], lab[1] = 60, np.where(regions, 30, -30)
+    seen = lightness(drawing)
+    found = lab_of(paint_drawing(drawing, lab, seen, regions=(regions, fine)))
+    for paper, expected in ((np.s_[:, :131, 1], -30), (np.s_[:, 134:, 1], 30)):
+        np.testing.assert_allclose(found[paper], expected, atol=5)
+    blurred = lab_of(paint_drawing(drawing, lab, seen))
+    assert np.abs(blurred[:, :131, 1] + 30).max() > 30

@@ -49,6 +49,22 @@ def test_small_gaps_are_closed_and_wide_ones_are_not(gap: int, apart: bool) -> N
     assert found[120, 80] != found[5, 5]
 
 
+def test_a_wedge_is_one_region() -> None:
+    # Balls that fit its wide end do not reach its point; smaller ones do, beside no line.
+    image = Image.new("L", (300, 300), 255)
+    ImageDraw.Draw(image).polygon([(150, 20), (110, 280), (190, 280)], outline=0, width=3)
+    found = flats.find_regions(np.asarray(image), gap=0.05)
+    assert found.max() == 1
+    assert found[50, 150] == found[250, 150] != found[50, 50]
+
+
+def test_regions_for_a_painting_are_the_same_with_padding_beside() -> None:
+    found = flats.drawn_regions(boxes(gap=3))
+    small = flats.sampled(found, (48, 80), cover=(1.0, 0.5))
+    np.testing.assert_array_equal(small[:, :40], found[2::5, 3::6])
+    np.testing.assert_array_equal(small[:, 40:], small[:, 39:40].repeat(40, 1))
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5])
 def test_faint_lines_are_lines(share: float) -> None:
     firm = line_drawing(300)

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 from skimage import draw
 
-from tinct.hints.cells import PIECE, blurred, box_cells, place, stroke_cells
+from tinct.hints.cells import PIECE, box_cells, place, stroke_cells
 
 SHARES = st.floats(0, 1)
 PLACES = st.tuples(SHARES, SHARES)
@@ -178,11 +178,3 @@ def test_small_pictures_are_enlarged_smoothly() -> None:
     assert across[-1] == pytest.approx(1)
     assert (np.diff(across) >= 0).all()
     assert np.diff(across).max() < 0.1
-
-
-@pytest.mark.parametrize("side", [1.9, 2, 3.5, 7, 30])
-def test_blur_is_that_of_scipy(side: float) -> None:
-    planes = np.random.default_rng(4).uniform(0, 9, (2, 13, 21)).astype(np.float32)
-    size = 2 * int(side / 2) + 1
-    want = np.stack([uniform_filter(plane.astype(float), size, mode="reflect") for plane in planes])
-    np.testing.assert_allclose(blurred(planes, side=side), want, atol=1e-4)

@@ -30,6 +30,7 @@ from tinct.coloring.lab_render import (
     outside,
     write_codes,
 )
+from tinct.coloring.pooling import Labels, enlarge_chroma
 from tinct.resample import Floats, Work, spread
 
 FLOOR = np.float32(1e-3)  # linear light, added to both sides of the ratio: the black of a line
@@ -45,6 +46,7 @@ def paint_drawing(
     *,
     strength: float = 1.0,
     cover: tuple[float, float] = (1.0, 1.0),
+    regions: tuple[Labels, Labels] | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]:
     """Enlarge a painting to a drawing's size and give it the drawing's lines.
@@ -59,6 +61,9 @@ def paint_drawing(
         strength: factor on the painting's chroma; 0 is gray.
         cover: the shares of the height and width of ``lab`` and ``seen``, from the top left, that
             show the drawing (the rest is padding).
+        regions: labels (h, w) of what the drawing's lines enclose, and the same (h', w') as they
+            are seen in the drawing itself, without padding; chroma does not leave them. None: there
+            are none.
         threads: None means one for each core; the result does not depend on it.
 
     Returns:
@@ -79,34 +84,31 @@ def paint_drawing(
 
         return work
 
-    spread(
-        _planes(lab, seen, strength=strength),
-        drawing.shape,
-        cover=cover,
-        begin=begin,
-        threads=threads,
-    )
+    planes = _planes(lab, seen, strength=strength)
+    if regions is not None and min(regions[1].shape) > min(regions[0].shape):
+        planes, cover = _refined(planes, *regions, cover=cover), (1.0, 1.0)
+    spread(planes, drawing.shape, cover=cover, begin=begin, threads=threads)
     return out
 
 
-def pool_chroma(lab: Floats, seen: Floats, regions: NDArray[np.int32]) -> Floats:
-    """Give each region of a painting one color, under the lightness that was painted.
+def _refined(
+    planes: Floats, regions: Labels, fine: Labels, *, cover: tuple[float, float]
+) -> Floats:
+    """Enlarge what :func:`_planes` returns to finer regions; what is padding is left out."""
+    out = np.empty((len(planes), *fine.shape), np.float32)
 
-    What a network is unsure of comes out in clouds; a colorist's first pass is flat.
+    def begin(_: int) -> Work:
+        def work(part: tuple[slice, slice], found: Floats) -> None:
+            out[:, *part] = found
 
-    Args:
-        lab: float32 (3, h, w), L*, a*, b*.
-        seen: float32 (h * s, w * s) for a whole number s, L*: the drawing; its paper tells the
-            color of a region more than its lines do.
-        regions: labels (h, w), 0 up.
-    """
-    names, weight = regions.ravel(), np.square(_reduced(seen, lab.shape[1]) / 100).ravel()
-    total = np.maximum(np.bincount(names, weights=weight), TINY)
-    means = [np.bincount(names, weights=weight * plane.ravel()) / total for plane in lab[1:]]
-    return np.stack([lab[0], *(mean[regions] for mean in means)]).astype(np.float32)
+        return work
+
+    spread(planes, fine.shape, cover=cover, begin=begin, threads=1)
+    out[1:3] = enlarge_chroma(planes[1:3], regions, fine, cover=cover)
+    return out
 
 
-def _reduced(seen: Floats, height: int) -> Floats:
+def reduced(seen: Floats, height: int) -> Floats:
     """Average a drawing over squares, to a height that divides its own."""
     step = seen.shape[0] // height
     width = seen.shape[1] // step
@@ -123,7 +125,7 @@ def _planes(lab: Floats, seen: Floats, *, strength: float) -> Floats:
     """
     lightness = np.clip(lab[0], 0, 100)
     chroma = lab[1:] * np.float32(strength)
-    small = _reduced(seen, lab.shape[1])
+    small = reduced(seen, lab.shape[1])
     around = np.pad(lightness, NEARBY // 2, mode="edge")
     for axis, size in enumerate(lightness.shape):
         shifted = [np.take(around, range(k, k + size), axis) for k in range(NEARBY)]

@@ -12,6 +12,7 @@ References:
 
 from __future__ import annotations
 
+import heapq
 import math
 from typing import Any
 
@@ -33,6 +34,7 @@ DRAWN = 480  # pixels: the short side that is enough to find a painting's region
 GAP = 1 / 50  # of the short side: gaps in lines up to this wide are closed
 WIDE = 3 / 100  # of the short side: the same where a hint must not pass
 SPECK = 1 / 20_000  # of the picture; smaller regions join their neighbors
+OPEN = 1.2  # of the root of a region's area: so long a border without a line is none
 ENOUGH = 0.1  # share of a region that is away from lines and tells its color
 THIN = (8, 50)  # pixels; what is farther from all regions is found in a slower way
 FAR = 180  # pixels; balls are smaller, so that the sum of two squares fits 16 bits
@@ -118,21 +120,32 @@ def find_regions(gray: NDArray[Any], *, gap: float = GAP) -> Labels:
     return labels.repeat(factor, axis=0)[:height].repeat(factor, axis=1)[:, :width]
 
 
-def regions_at(
-    gray: NDArray[Any], shape: tuple[int, int], *, cover: tuple[float, float] = (1.0, 1.0)
-) -> Labels:
-    """Find a drawing's regions for a painting of it that is smaller than the drawing.
+def drawn_regions(gray: NDArray[Any]) -> Labels:
+    """Find the regions of a drawing in which hints and colors of a painting stay.
 
     Args:
         gray: uint8 or uint16 (H, W), dark lines on light paper.
+
+    Returns:
+        int32 (h, w), labels as from :func:`find_regions`; of a large drawing smaller than it, with
+        a short side of ``DRAWN`` or up to twice as much.
+    """
+    return find_regions(shrink(gray, max(1, min(gray.shape) // DRAWN)), gap=WIDE)
+
+
+def sampled(
+    found: Labels, shape: tuple[int, int], *, cover: tuple[float, float] = (1.0, 1.0)
+) -> Labels:
+    """Return regions for a painting of a drawing that has fewer pixels.
+
+    Args:
+        found: int32 (H, W), labels of the drawing's regions.
         shape: h, w of the painting.
         cover: the shares of h and w, from the top left, that show the drawing.
 
     Returns:
-        int32 (h, w), labels as from :func:`find_regions`; what pads the painting belongs to the
-        regions at the border.
+        int32 (h, w), the same labels; what pads the painting belongs to the regions at the border.
     """
-    found = find_regions(shrink(gray, max(1, min(gray.shape) // DRAWN)), gap=WIDE)
     places = [
         np.minimum(((np.arange(count) + 0.5) / (count * share) * side).astype(np.intp), side - 1)
         for count, share, side in zip(shape, cover, found.shape, strict=True)
@@ -160,24 +173,56 @@ def _segment(lines: Mask, *, radius: int) -> Labels:
         if radius == 0:
             break
         radius //= 2
+    labels = _joined(labels, count, first=first, largest=largest)
     keep = np.bincount(labels.ravel(), minlength=count + 1) >= max(4, labels.size * SPECK)
-    keep &= ~_corners(labels, count, first=first, largest=largest)
     return _tidied(labels, keep)
 
 
-def _corners(labels: Labels, count: int, *, first: int, largest: int) -> Mask:
-    """Return which labels, 0..count, are corners of other regions that the first ball left over.
+def _joined(labels: Labels, count: int, *, first: int, largest: int) -> Labels:
+    """Join labels, 0..count, with the neighbor from which no line parts them; smaller ones first.
 
-    They are smaller than two of its squares, and no line lies between them and the other.
+    Those are corners that the first ball left over, smaller than two of its squares, and what has a
+    border without a line that is long, by ``OPEN``, beside the side of a square of its size.
     """
-    small = np.bincount(labels.ravel(), minlength=count + 1) < 8 * largest**2
-    small[: first + 1] = False
-    touching = np.zeros(count + 1, np.bool_)
-    for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
-        border = (one != other) & (one > 0) & (other > 0)
-        touching[one[border]] = True
-        touching[other[border]] = True
-    return small & touching
+    lengths = _borders(labels, count)
+    size = np.bincount(labels.ravel(), minlength=count + 1)
+    corner = size < 8 * largest**2
+    corner[: first + 1] = False
+    owner = np.arange(count + 1, dtype=np.int32)
+    waiting = [(int(size[name]), name) for name in range(1, count + 1) if lengths[name]]
+    heapq.heapify(waiting)
+    while waiting:
+        area, name = heapq.heappop(waiting)
+        if owner[name] != name or area != size[name] or not lengths[name]:
+            continue
+        length, into = max((length, other) for other, length in lengths[name].items())
+        if not corner[name] and length < OPEN * math.sqrt(area):
+            continue
+        owner[owner == name] = into
+        size[into] += area
+        corner[into] &= bool(size[into] < 8 * largest**2)
+        for other, more in lengths[name].items():
+            del lengths[other][name]
+            if other != into:
+                lengths[into][other] = lengths[other][into] = lengths[into].get(other, 0) + more
+        lengths[name] = {}
+        heapq.heappush(waiting, (int(size[into]), into))
+    return owner[labels]
+
+
+def _borders(labels: Labels, count: int) -> list[dict[int, int]]:
+    """Return of each label, 0..count, how many pixels long its border with which others is."""
+    codes = [
+        np.minimum(one, other)[border] * np.int64(count + 1) + np.maximum(one, other)[border]
+        for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1]))
+        for border in [(one != other) & (one > 0) & (other > 0)]
+    ]
+    pairs, lengths = np.unique(np.concatenate(codes), return_counts=True)
+    found: list[dict[int, int]] = [{} for _ in range(count + 1)]
+    for pair, length in zip(pairs.tolist(), lengths.tolist(), strict=True):
+        one, other = divmod(pair, count + 1)
+        found[one][other] = found[other][one] = length
+    return found
 
 
 def _eroded(free: Mask, radius: int) -> Mask:

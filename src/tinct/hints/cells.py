@@ -237,20 +237,3 @@ def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     around = np.pad(mask, 1)
     tall = around[:-2] | around[1:-1] | around[2:]
     return np.asarray(tall[:, :-2] | tall[:, 1:-1] | tall[:, 2:])
-
-
-def blurred(planes: Floats, *, side: float) -> Floats:
-    """Blur planes with a box, mirrored at their edges.
-
-    Args:
-        planes: (C, H, W).
-        side: of the box in cells; below 2 they stay as they are.
-    """
-    reach = int(side / 2)
-    for _ in range(2 if reach else 0):
-        size = planes.shape[1]
-        around = np.pad(planes, ((0, 0), (reach + 1, reach), (0, 0)), mode="symmetric")
-        sums = np.cumsum(around, axis=1, dtype=np.float64)
-        means = (sums[:, -size:] - sums[:, :size]) / (2 * reach + 1)
-        planes = np.ascontiguousarray(means.astype(np.float32).transpose(0, 2, 1))
-    return planes

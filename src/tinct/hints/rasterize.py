@@ -22,6 +22,7 @@ from tinct.hints.types import (
     Stroke,
 )
 from tinct.hints.validation import FieldError, Place
+from tinct.resample import blurred
 
 MANY_PIXELS = 1 << 20
 ENOUGH = 4
@@ -150,7 +151,7 @@ def _mapped(hint: BlurMap, seen: Floats) -> tuple[Floats, Floats]:
     size = (picture.height, picture.width)
     lab, shares = hint_planes.place(picture.strips(), size, WHOLE, height=height, width=width)
     if hint.blur:
-        spread = hint_planes.blurred(
+        spread = blurred(
             np.concatenate([lab * shares, shares[None]]), side=hint.blur * min(height, width)
         )
         np.divide(spread[:3], spread[3], out=lab, where=shares > 0)
