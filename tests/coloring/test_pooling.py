@@ -37,6 +37,27 @@ def test_a_region_of_few_cells_looks_like_what_is_around() -> None:
     assert 30 - 0.25 * 100 - 8 < found < 30 - 0.25 * 100
 
 
+def test_paper_around_a_drawing_stays_paper() -> None:
+    paper = np.full((40, 40), 0.97, np.float32)
+    regions = np.zeros((40, 40), np.int32)
+    regions[10:30, 10:30] = 1  # inside
+    regions[:2, :2] = 2  # a corner is too small to be told
+    lab = np.zeros((3, 40, 40), np.float32)
+    lab[0], lab[2] = 92, 6
+    lab[0, 32:34, 5:9] = 55  # something open to the paper is painted gray
+    found = pool_chroma(lab, paper, regions)
+    gray = lab[0] == 55
+    outside = (regions == 0) & ~gray
+    np.testing.assert_allclose(found[0, outside], 97)
+    np.testing.assert_allclose(found[1:, outside], 0)
+    np.testing.assert_allclose(found[0, gray], 55)
+    for inside in (regions == 1, regions == 2):
+        np.testing.assert_allclose(found[0, inside], 92)
+        assert (np.abs(found[2, inside] - 6) < 0.2).all()
+    lab[0], lab[2] = 92, 30  # a yellow backdrop is no paper
+    np.testing.assert_allclose(pool_chroma(lab, paper, regions)[2, outside], 30, atol=1e-4)
+
+
 def test_what_is_all_ink_gives_numbers() -> None:
     lab = np.full((3, 4, 4), 7, np.float32)
     found = pool_chroma(lab, np.zeros((4, 4), np.float32), np.zeros((4, 4), np.int32))

@@ -17,6 +17,9 @@ Labels = NDArray[np.int32]
 TINY = np.float32(1e-6)  # of a weight
 ALONE = 8.0  # cells of paper; a region with fewer takes its color from around as well
 AROUND = 1 / 10  # of the painting's short side: how far around
+WIDE = 1 / 20  # share of the picture
+LIGHT, PALE = 85.0, 10.0  # L*, and chroma in Lab units: so light and pale is paper
+DARK = 30.0  # L*: so much darker than it was drawn, a place is painted on purpose
 CORNER = np.float32(1e-3)  # weight of a cell that is nearest of all but none of the four around
 
 
@@ -25,6 +28,7 @@ def pool_chroma(lab: Floats, paper: Floats, regions: Labels) -> Floats:
 
     What a network is unsure of comes out in clouds; a colorist's first pass is flat. A region of
     few cells has seen little but its lines: what is around it counts the more the fewer they are.
+    A wide region at the border that is painted light and pale is paper, and stays as it was drawn.
 
     Args:
         lab: float32 (3, h, w), L*, a*, b*.
@@ -45,7 +49,18 @@ def pool_chroma(lab: Floats, paper: Floats, regions: Labels) -> Floats:
         + (1 - own) * np.bincount(names, weights=near.ravel()) / cells
         for plane, near in zip(lab[1:], around[:2], strict=True)
     ]
-    return np.stack([lab[0], *(color[regions] for color in pooled)]).astype(np.float32)
+    found = np.stack([lab[0], *(color[regions] for color in pooled)]).astype(np.float32)
+    rim = np.zeros(len(cells), np.bool_)
+    for side in (regions[0], regions[-1], regions[:, 0], regions[:, -1]):
+        rim[side] = True
+    light = np.bincount(names, weights=share * lab[0].ravel()) / total
+    bare = rim & (cells > WIDE * regions.size) & (light > LIGHT) & (np.hypot(*pooled) < PALE)
+    # What is painted much darker than it was drawn, inside such a region, is meant so.
+    darker = np.maximum(100 * paper - lab[0], 0)
+    blank = np.clip((DARK - darker) / (DARK / 2), 0, 1) * bare[regions]
+    found[0] += blank * darker
+    found[1:] *= 1 - blank
+    return found.astype(np.float32)
 
 
 def enlarge_chroma(
