@@ -1,24 +1,27 @@
-"""Compare working sizes, ways to reach a multiple, and mirroring, on color pictures.
+"""Compare the sizes at which a model looks, and ways to reach a multiple, on color pictures.
 
-``python -m benchmarks.proposals FOLDER [--model M] [--limit N] [--quality Q]`` prints one JSON line
-for each variant.
+``python -m benchmarks.proposals FOLDER [--model M] [--limit N] [--sizes 192,256,256+320+448]
+[--edge auto]`` prints one JSON line for each variant; sizes joined by ``+`` are looked at in turn
+and averaged. Variants differ in colorfulness, and error with it, so the error is also told where
+colorfulness is the same, read from a parabola through three strengths.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 
-from tinct import Colorizer
+import numpy as np
+
+from tinct import Colorizer, Settings
 from tinct.coloring import chroma
 from tinct.measure import evaluate
 from tinct.measure.dataset import Pair, Rgb
-from tinct.settings import QUALITIES
 
-KEYS = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
 EDGES: tuple[chroma.Edge, ...] = ("pad", "resize", "auto")
+STRENGTHS = (0.8, 1.0, 1.25)
+KEYS = ("ciede2000_of_gray", "psnr_over_gray", "colorfulness_share")
 
 
 def main() -> int:
@@ -27,25 +30,31 @@ def main() -> int:
     parser.add_argument("folder")
     parser.add_argument("--model", default="photo")
     parser.add_argument("--limit", type=int, default=150)
-    parser.add_argument("--quality", choices=QUALITIES, help="only this one (default: all three)")
+    parser.add_argument("--sizes", default="192,256,320", help="short sides, joined by + or apart")
+    parser.add_argument("--edge", choices=EDGES, default="auto")
+    parser.add_argument("--at", type=float, default=0.76, help="the colorfulness to compare at")
     chosen = parser.parse_args()
     colorizer = Colorizer(chosen.model)
-    qualities = [chosen.quality] if chosen.quality else QUALITIES
-    for quality, edge, mirror in itertools.product(qualities, EDGES, (False, True)):
+    manifest = colorizer.bundle.manifest
+    for name in chosen.sizes.split(","):
+        first, *others = (int(side) for side in name.split("+"))
+        manifest.sizes["best"] = first
+        manifest.looks[:] = others
+        rows = []
+        for strength in STRENGTHS:
 
-        def painter(
-            pair: Pair,
-            quality: str = quality,
-            edge: chroma.Edge = edge,
-            mirror: bool = mirror,
-        ) -> Rgb:
-            found = colorizer.propose(pair.gray, quality=quality, edge=edge, mirror=mirror)
-            return colorizer.render(pair.gray, proposal=found)
+            def painter(pair: Pair, strength: float = strength) -> Rgb:
+                found = colorizer.propose(pair.gray, quality="best", edge=chosen.edge)
+                return colorizer.render(pair.gray, Settings(strength=strength), proposal=found)
 
-        name = f"{quality}, {edge}{', mirrored' if mirror else ''}"
-        results = evaluate.score(chosen.folder, painter=painter, system=name, limit=chosen.limit)
-        row = results.to_json()["rows"]["ours"]
-        print(json.dumps({"variant": name, **{key: round(row[key], 4) for key in KEYS}}))
+            results = evaluate.score(
+                chosen.folder, painter=painter, system=name, limit=chosen.limit
+            )
+            rows.append(results.to_json()["rows"]["ours"])
+        error, _, share = ([row[key] for row in rows] for key in KEYS)
+        plain = {key: round(rows[1][key], 4) for key in KEYS}
+        alike = round(float(np.polyval(np.polyfit(share, error, 2), chosen.at)), 4)
+        print(json.dumps({"variant": name, **plain, f"error at {chosen.at}": alike}))
         sys.stdout.flush()
     return 0
 

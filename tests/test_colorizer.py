@@ -266,18 +266,55 @@ def test_the_number_of_threads_changes_nothing(tiny: Bundle) -> None:
     np.testing.assert_array_equal(one, four)
 
 
-def test_edges_and_mirroring_agree_on_what_does_not_depend_on_them(colorizer: Colorizer) -> None:
+def test_edges_agree_on_what_does_not_depend_on_them(colorizer: Colorizer) -> None:
     gray = np.full((50, 70), 128, np.uint8)
     expected = colorizer.propose(gray).ab
-    for settings in ({"edge": "pad"}, {"edge": "resize"}, {"mirror": True}):
-        ab = colorizer.propose(gray, **settings).ab
+    for edge in ("pad", "resize"):
+        ab = colorizer.propose(gray, edge=edge).ab
         np.testing.assert_allclose(ab.mean((1, 2)), expected.mean((1, 2)), atol=1e-3)
-    hint = (Point(x=0.2, y=0.5, color=(50, 40, 0), radius=0.1),)
-    plain = colorizer.adjust(colorizer.propose(ramp(64, 64)), hints=hint)
-    mirrored = colorizer.propose(ramp(64, 64), mirror=True)
-    mirrored = colorizer.adjust(mirrored, hints=hint, mirror=True)
-    assert plain.cover == (1, 1)
-    np.testing.assert_allclose(mirrored.ab, plain.ab, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (90, 171), (200, 133)])
+def test_best_is_the_mean_of_several_looks(tmp_path: Path, size: tuple[int, int]) -> None:
+    """What each size says is asked for by itself, and resized by Pillow."""
+    rng = np.random.default_rng(5)
+    noise = Image.fromarray(rng.integers(0, 256, (12, 12), np.uint8))
+    gray = np.asarray(noise.resize(size[::-1], Image.Resampling.BICUBIC))
+    sides = (64, 32, 48)
+    alone = [
+        Colorizer(make_bundle(tmp_path / str(side), sizes=sizes_of(side)).path).propose(gray)
+        for side in sides
+    ]
+    shown = [p.ab[:, : round(p.ab.shape[1] * p.cover[0]), :] for p in alone]
+    shown = [
+        ab[:, :, : round(ab.shape[2] * p.cover[1])] for ab, p in zip(shown, alone, strict=True)
+    ]
+    height, width = shown[0].shape[1:]
+    expected = np.mean(
+        [
+            [
+                Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC)
+                for plane in ab
+            ]
+            for ab in shown
+        ],
+        axis=0,
+    )
+    bundle = make_bundle(tmp_path / "looks", sizes=sizes_of(64), looks=[32, 48])
+    colorizer = Colorizer(bundle.path)
+    found = colorizer.propose(gray, quality="best")
+    np.testing.assert_allclose(found.ab[:, :height, :width], expected, atol=1e-3)
+    assert found.cover == alone[0].cover
+    assert np.abs(found.ab - alone[0].ab).max() > 0.5
+    balanced = colorizer.propose(gray).ab
+    np.testing.assert_array_equal(balanced, alone[0].ab)  # one look, at its own size
+    np.testing.assert_array_equal(
+        colorizer(gray, quality="best"), colorizer.render(gray, proposal=found)
+    )
+
+
+def sizes_of(side: int) -> dict[str, int]:
+    return dict.fromkeys(("fast", "balanced", "best"), side)
 
 
 def test_a_proposal_is_adjusted_without_looking_again(

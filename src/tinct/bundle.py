@@ -50,6 +50,8 @@ class Manifest:
         sizes: short side in pixels at which the model works, for ``fast``, ``balanced``, ``best``.
         multiple_of: both sides of the input are multiples of this.
         max_long: the largest long side of the input.
+        looks: short sides at which a model that colors photographs looks besides for ``best``,
+            each with the aspect of the first; what it sees in all of them is averaged.
         takes_hints: whether the hint planes have an effect; without, the graph needs no ``hint``.
         ab_bins: centers a*, b* of the bins, in the order of ``bins``; empty without that output.
         sha256: of ``model.onnx``, hexadecimal.
@@ -87,6 +89,7 @@ class Manifest:
     created: str = ""
     tinct: str = ""
     opset: int = 18
+    looks: list[int] = field(default_factory=list)
     spreads_hints: bool = False
     keeps_regions: bool = False
     doubt_temperature: float = 1.0
@@ -175,6 +178,8 @@ def parse_manifest(held: Any, *, where: str) -> Manifest:
         "sizes": set(manifest.sizes) != set(QUALITIES) or min(manifest.sizes.values()) < 1,
         "multiple_of": manifest.multiple_of < 1,
         "max_long": manifest.max_long < max(manifest.sizes.values(), default=1),
+        "looks": any(not 1 <= look <= manifest.max_long for look in manifest.looks)
+        or (bool(manifest.looks) and (manifest.task, manifest.predicts) != ("photo", "ab")),
         "ab_bins": any(
             len(pair) != 2 or not all(math.isfinite(part) for part in pair)
             for pair in manifest.ab_bins

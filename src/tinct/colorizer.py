@@ -24,6 +24,7 @@ from tinct.errors import UsageError
 from tinct.front import Front
 from tinct.hints import Hint, rasterize
 from tinct.proposal import Proposal
+from tinct.resample import bicubic, resample_rows
 from tinct.settings import Settings
 
 Rgb = NDArray[Any]
@@ -74,17 +75,16 @@ class Colorizer(Front):
         *,
         quality: str = "balanced",
         edge: chroma.Edge = "auto",
-        mirror: bool = False,
         bins: bool = False,
     ) -> Proposal:
         """Let the model look at a picture.
 
         Args:
             gray: uint8 or uint16 (H, W), sRGB-encoded.
-            quality: ``fast``, ``balanced`` or ``best``.
+            quality: ``fast``, ``balanced`` or ``best``, for which the model looks at the picture
+                at several sizes (``manifest.looks``), and the mean is taken.
             edge: how the model's input gets sides of the right multiple; see
                 :func:`tinct.coloring.chroma.working_shape`.
-            mirror: average the proposal with that for the mirrored picture; twice the time.
             bins: also keep the distribution over ab bins, if the model has one.
 
         Returns:
@@ -95,20 +95,17 @@ class Colorizer(Front):
             ModelError: the model failed.
         """
         manifest = self.bundle.manifest
-        size = manifest.sizes[quality]
-        fitted = chroma.fit(
-            gray,
-            size=size,
-            multiple_of=manifest.multiple_of,
-            max_long=max(manifest.max_long, size),
-            edge=edge,
-            unfade=manifest.task == "photo",
-            threads=self.threads,
-        )
+        fitted = self._fitted(gray, manifest.sizes[quality], edge)
         found = self.engine.run(fitted.lightness, None, bins=bins)
         predicted = _color_of(found)
-        if mirror:
-            predicted = _mean(predicted, self._mirrored(fitted, None))
+        if quality == "best" and manifest.looks:
+            predicted = predicted.copy()
+            shown = _shown(predicted, fitted)
+            for look in manifest.looks:
+                other = self._fitted(gray, look, edge)
+                seen = _shown(_color_of(self.engine.run(other.lightness, None)), other)
+                shown += _resized(seen, shown.shape)
+            shown /= np.float32(1 + len(manifest.looks))
         if manifest.task == "photo" and not self.bundle.paints:
             predicted = _without_margins(predicted, fitted)
         held = None if found.bins is None else found.bins[0]
@@ -136,7 +133,6 @@ class Colorizer(Front):
         hints: tuple[Hint, ...] = (),
         reference: Palette | None = None,
         warmth: float = 0.0,
-        mirror: bool = False,
     ) -> Proposal:
         """Apply hints, a palette and warmth to what a model proposed; earlier ones are forgotten.
 
@@ -148,7 +144,6 @@ class Colorizer(Front):
             hints: colors that are known.
             reference: the palette that the colors take.
             warmth: as in :class:`tinct.Settings`.
-            mirror: as for :meth:`propose`.
         """
         manifest, fitted = self.bundle.manifest, proposal.fitted
         found, planes, shading = proposal.predicted, None, None
@@ -156,8 +151,6 @@ class Colorizer(Front):
             planes = self._planes(hints, proposal)
             if manifest.takes_hints and not manifest.spreads_hints:
                 found = _color_of(self.engine.run(fitted.lightness, planes[None]))
-                if mirror:
-                    found = _mean(found, self._mirrored(fitted, planes))
                 if proposal.regions is not None:
                     shading = found[0]
                     found = _pooled(found, fitted, proposal.regions)
@@ -234,14 +227,11 @@ class Colorizer(Front):
         if settings.flat and self.bundle.manifest.task != "lineart":
             raise UsageError(f"Flat colors are for drawings; {self.name!r} colors photographs.")
         if proposal is None:
-            # Two paintings, one of them mirrored, would have no mean worth showing.
-            mirror = settings.quality == "best" and not self.bundle.paints
             proposal = self.adjust(
-                self.propose(gray, quality=settings.quality, mirror=mirror),
+                self.propose(gray, quality=settings.quality),
                 hints=settings.hints,
                 reference=settings.reference,
                 warmth=settings.warmth,
-                mirror=mirror,
             )
         if proposal.paints:
             rgb = painting.paint_drawing(
@@ -264,11 +254,18 @@ class Colorizer(Front):
             )
         return flats.flatten(gray, rgb) if settings.flat else rgb
 
-    def _mirrored(self, fitted: chroma.Fitted, planes: Floats | None) -> Floats:
-        """Return what the model predicts for the mirrored picture, mirrored back."""
-        turned = None if planes is None else np.ascontiguousarray(planes[None, ..., ::-1])
-        found = self.engine.run(np.ascontiguousarray(fitted.lightness[..., ::-1]), turned)
-        return _color_of(found)[..., ::-1]
+    def _fitted(self, gray: NDArray[Any], size: int, edge: chroma.Edge) -> chroma.Fitted:
+        """Return the picture at one of the model's sizes."""
+        manifest = self.bundle.manifest
+        return chroma.fit(
+            gray,
+            size=size,
+            multiple_of=manifest.multiple_of,
+            max_long=max(manifest.max_long, size),
+            edge=edge,
+            unfade=manifest.task == "photo",
+            threads=self.threads,
+        )
 
     def _planes(self, hints: tuple[Hint, ...], proposal: Proposal) -> Floats:
         """Draw hints at working size, (4, h, w), with their own lightness or the picture's."""
@@ -310,18 +307,32 @@ def _color_of(found: Prediction) -> Floats:
     return first
 
 
+def _shown(planes: Floats, fitted: chroma.Fitted) -> Floats:
+    """Return the part of small planes that shows the picture, a view."""
+    rows, columns = (
+        max(1, round(side * share))
+        for side, share in zip(planes.shape[1:], fitted.shape.cover, strict=True)
+    )
+    return planes[:, :rows, :columns]
+
+
+def _resized(planes: Floats, shape: tuple[int, ...]) -> Floats:
+    """Return small planes (C, h, w) at another height and width."""
+    down, right = (
+        bicubic(after, before) for after, before in zip(shape[1:], planes.shape[1:], strict=True)
+    )
+    return np.stack([resample_rows(resample_rows(p, down).T, right).T for p in planes])
+
+
 def _without_margins(ab: Floats, fitted: chroma.Fitted) -> Floats:
     """Return a proposal without color on the page or mount around a picture."""
     shape = fitted.shape
-    rows, columns = (
-        max(1, round(side * share)) for side, share in zip(ab.shape[1:], shape.cover, strict=True)
-    )
-    shown = ab[:, :rows, :columns]
+    shown = _shown(ab, fitted)
     kept = chroma.gray_margins(fitted.lightness[0, 0, : shape.height, : shape.width], shown)
     if kept is shown:
         return ab
     whole = np.zeros_like(ab)
-    whole[:, :rows, :columns] = kept
+    _shown(whole, fitted)[:] = kept
     return whole
 
 
@@ -329,10 +340,6 @@ def _pooled(painted: Floats, fitted: chroma.Fitted, regions: NDArray[np.int32]) 
     """Return a painting with one color to a region."""
     paper = painting.reduced(fitted.lightness[0, 0], painted.shape[1]) / np.float32(100)
     return pooling.pool_chroma(painted, paper, regions)
-
-
-def _mean(one: Floats, other: Floats) -> Floats:
-    return (one + other) * np.float32(0.5)
 
 
 def _repainted(found: Floats, fitted: chroma.Fitted, reference: Palette) -> Floats:

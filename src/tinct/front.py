@@ -216,14 +216,12 @@ class Front(ABC):
             chosen = self.choose(seen)
             if chosen.bundle.paints or chosen.bundle.manifest.task != "photo":
                 return None
-            mirror = settings.quality == "best"
-            proposal = chosen.propose(seen, quality=settings.quality, mirror=mirror)
+            proposal = chosen.propose(seen, quality=settings.quality)
             proposal = chosen.adjust(
                 replace(proposal, size=gray.size),
                 hints=settings.hints,
                 reference=settings.reference,
                 warmth=settings.warmth,
-                mirror=mirror,
             )
             planes = luma_chroma.chroma_planes(
                 (low, high),
@@ -275,13 +273,11 @@ class Front(ABC):
         chosen = self.choose(seen)
         if chosen.bundle.paints or chosen.bundle.manifest.task != "photo":
             return None
-        mirror = settings.quality == "best"
         proposal = chosen.adjust(
-            replace(chosen.propose(seen, quality=settings.quality, mirror=mirror), size=large.size),
+            replace(chosen.propose(seen, quality=settings.quality), size=large.size),
             hints=settings.hints,
             reference=settings.reference,
             warmth=settings.warmth,
-            mirror=mirror,
         )
         composer = chroma.Composer(
             proposal.ab,

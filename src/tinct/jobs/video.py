@@ -284,14 +284,9 @@ def _start(plan: _Plan) -> None:
 
 def _propose(plan: _Plan, gray: NDArray[Any], hints: tuple[Hint, ...]) -> Proposal:
     colorizer, settings = plan.colorizer, plan.settings
-    mirror = settings.quality == "best" and not colorizer.bundle.paints
-    proposal = colorizer.propose(gray, quality=settings.quality, mirror=mirror)
+    proposal = colorizer.propose(gray, quality=settings.quality)
     return colorizer.adjust(
-        proposal,
-        hints=hints,
-        reference=settings.reference,
-        warmth=settings.warmth,
-        mirror=mirror,
+        proposal, hints=hints, reference=settings.reference, warmth=settings.warmth
     )
 
 

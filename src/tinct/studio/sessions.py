@@ -246,11 +246,7 @@ class Studio:
             if found is None:
                 seen = visible(session.picture)
                 colorizer = self.front(model).choose(seen)
-                mirror = quality == "best" and not colorizer.bundle.paints
-                found = (
-                    colorizer,
-                    colorizer.propose(seen, quality=quality, mirror=mirror, bins=True),
-                )
+                found = (colorizer, colorizer.propose(seen, quality=quality, bins=True))
                 session.proposals = {**session.proposals, (model, quality): found}
             return found
 

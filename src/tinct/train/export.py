@@ -231,6 +231,7 @@ def export(
         license="Apache-2.0",
         predicts="lab" if "lab" in outputs else "ab",
         sizes=dict(zip(("fast", "balanced", "best"), recipe.sizes, strict=True)),
+        looks=list(recipe.looks),
         multiple_of=multiple_of,
         max_long=recipe.sizes[1] * 4,
         takes_hints=task.takes_hints,

@@ -171,6 +171,8 @@ class Recipe:
             the processor multiplies matrices in it (AMX), else ``32-true``.
         sizes: working sizes the exported bundle offers: short side in pixels for fast, balanced,
             best.
+        looks: short sides at which the exported bundle looks besides for ``best``, photographs
+            only; the mean is taken.
         multiple_of: sides of the exported network's input are multiples of this.
         limits: smallest and largest value of figures on the validation pictures, such as
             ``val.error``; see ``limit_patience``.
@@ -192,6 +194,7 @@ class Recipe:
     seed: int = 0
     precision: str = "32-true"
     sizes: tuple[int, int, int] = (160, 192, 256)
+    looks: tuple[int, ...] = ()
     multiple_of: int = 32
     limits: dict[str, tuple[float, float]] = field(default_factory=dict)
     limit_patience: int = 5

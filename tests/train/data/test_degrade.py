@@ -43,3 +43,25 @@ def test_early_plates_see_blue_light_and_red_dark() -> None:
     plain = degrade._through_plate(rgb, [torch.Generator()], amount=torch.zeros(1, 1, 1, 1))
     modern = gray_to_lightness(plain)
     assert torch.allclose(modern.float(), lab_lightness(rgb), atol=0.1)
+
+
+def test_what_is_overexposed_saturates_and_keeps_its_order() -> None:
+    gray = torch.linspace(0, 1, 1001)[None, None, None].double()
+    for gain in (1.1, 1.5, 2.0):
+        seen = degrade._overexposed(gray, torch.tensor(gain).double())[0, 0, 0]
+        dark = gray[0, 0, 0] * gain <= degrade.SHOULDER
+        assert torch.allclose(seen[dark], gray[0, 0, 0][dark] * gain)
+        steps = seen.diff() * 1000
+        assert bool((steps > 0).all())
+        assert float(steps.max()) <= gain + 1e-3  # without a bend: nothing is steeper than the gain
+        assert float(steps.diff().abs().max()) < 0.02 * gain**2
+        assert 0.75 < float(seen[-1]) < 1
+
+
+def test_hands_in_the_light_come_out_white_now_and_then() -> None:
+    skin = torch.tensor([0.87, 0.72, 0.64])[:, None, None].expand(400, 3, 8, 8)
+    lightness = lab_lightness(skin)
+    assert float(lightness.mean()) < 78
+    aged = degrade.age(skin, lightness, share=1.0, seeds=list(range(400)))
+    white = (aged.mean(dim=(1, 2, 3)) > 90).float().mean()
+    assert 0.03 < float(white) < 0.25

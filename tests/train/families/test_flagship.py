@@ -337,6 +337,18 @@ def test_contrast_spreads_chroma_about_its_pivot_and_keeps_hue(net: FlagshipNet)
     assert torch.equal(net.contrasted(ab, 0.0), ab)
 
 
+def test_who_believes_is_the_encoder_or_another_classifier() -> None:
+    """Only what the encoder came from can teach it; any classifier can judge colors."""
+    own = build_task(recipes.get("flagship-photo", {"model.believed_by": ""}, size="nano"))
+    assert own.judge is own.teacher
+    wanted = {
+        "model.encoder": "efficientnet_lite1",
+        "model.believed_by": "efficientnet_lite0",
+    }
+    other = build_task(recipes.get("flagship-photo", wanted, size="nano"))
+    assert (other.teacher.name, other.judge.name) == ("efficientnet_lite1", "efficientnet_lite0")
+
+
 def test_the_believed_picture_is_the_exported_one() -> None:
     """The term judges what the network gives once its decoding is settled."""
     torch.manual_seed(0)
@@ -352,7 +364,7 @@ def test_the_believed_picture_is_the_exported_one() -> None:
             seen.append((made.detach(), truth))
             return made.mean()
 
-    task.teacher = Watching()
+    task.judge = Watching()
     lightness = F.interpolate(torch.rand(2, 1, 8, 8) * 100, scale_factor=8, mode="bilinear")
     batch = Batch(
         input_lightness=lightness,

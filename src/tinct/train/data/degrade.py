@@ -1,8 +1,8 @@
 """What time does to photographs, applied to what the network sees and never to the truth.
 
-Early plates saw blue far better than red; prints fade, yellow, curl and get scratched; scans are
-soft, grainy and unevenly lit. The truth's colors stay as they are, so a network learns to color an
-old print as if it were a fresh one.
+Early plates saw blue far better than red; hands and faces in the light came out white; prints fade,
+yellow, curl and get scratched; scans are soft, grainy and unevenly lit. The truth's colors stay as
+they are, so a network learns to color an old print as if it were a fresh one.
 
 References:
     [1] C. E. K. Mees: The Theory of the Photographic Process, 1942, on the spectral sensitivity of
@@ -22,6 +22,7 @@ from tinct.color import gray_to_lightness, linear_to_srgb, srgb_to_linear
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # Rec. 709, of linear RGB: what a modern gray picture shows
 PLATES = ((0.02, 0.30, 0.68), (0.08, 0.55, 0.37), (0.35, 0.45, 0.20))  # blue, ortho, panchromatic
+SHOULDER = 0.75  # sRGB code from which on an overexposed plate saturates
 FAINTEST = 0.1  # share of the full contrast that the most faded print has left
 
 
@@ -49,6 +50,7 @@ def age(rgb: Tensor, lightness: Tensor, *, share: float, seeds: Sequence[int]) -
 
     gray = _through_plate(rgb, chances, amount=sometimes(0.35, draw(0.3, 1), draw(0, 0)))
     gray = gray.clamp(1e-4, 1) ** sometimes(0.7, draw(-0.6, 0.6), draw(0, 0)).exp()
+    gray = sometimes(0.35, _overexposed(gray, draw(1.1, 2)), gray)
     gray = sometimes(0.3, _soft(gray), gray)
     gray = sometimes(0.15, _soft(_soft(gray)), gray)
     gray = gray * (1 - sometimes(0.3, draw(0.1, 0.6), draw(0, 0)) * _falling_off(shape, device))
@@ -73,6 +75,14 @@ def _through_plate(rgb: Tensor, chances: Sequence[torch.Generator], *, amount: T
     weights = amount * plate + (1 - amount) * modern
     exposed: Tensor = linear_to_srgb((srgb_to_linear(rgb) * weights).sum(dim=1, keepdim=True))
     return exposed.float()
+
+
+def _overexposed(gray: Tensor, gain: Tensor) -> Tensor:
+    """Return sRGB codes times a gain, saturating as a plate does instead of being cut off."""
+    brighter = gray * gain
+    room = 1 - SHOULDER
+    over: Tensor = 1 - room * ((SHOULDER - brighter) / room).clamp(max=0).exp()
+    return torch.where(brighter > SHOULDER, over, brighter)
 
 
 def _soft(gray: Tensor) -> Tensor:

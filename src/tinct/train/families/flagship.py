@@ -74,6 +74,8 @@ class FlagshipTask(Task):
         self.net = self.build_net(recipe.model)
         self.perceptual = Perceptual(self.settings.perceptual_network)
         self.teacher = Teacher(self.settings.encoder, pretrained=self.settings.pretrained)
+        judge = self.settings.believed_by
+        self.judge = Teacher(judge, pretrained=self.settings.pretrained) if judge else self.teacher
         # The running share of each bin in the truth: what "rare" means.
         count = len(self.net.bin_centers)
         self.register_buffer("prior", torch.full((count,), 1 / count))
@@ -126,8 +128,8 @@ class FlagshipTask(Task):
         Where the stage asks for them, ``joined``, ``chroma``, ``perceptual`` and ``believed`` as
         well: the distance of the two heads' join; how far its mean chroma is from the truth's,
         picture by picture, so that colors are chosen and not averaged away; the distance of the
-        picture as a trained network sees it; and how differently the classifier that the encoder
-        came from sees the picture as it will be exported. A stage with the term ``recognition``
+        picture as a trained network sees it; and how differently a classifier, ``believed_by``,
+        sees the picture as it will be exported. A stage with the term ``recognition``
         teaches the encoder alone: to see in gray what it saw in color.
         """
         s = self.settings
@@ -180,7 +182,7 @@ class FlagshipTask(Task):
             colored = self.net.contrasted(colored, s.contrast)
             colored = F.interpolate(colored, scale_factor=2.0, mode="bilinear", align_corners=False)
             made = lab_to_rgb(torch.cat([batch.lightness[some], colored], dim=1), axis=1)
-            terms["believed"] = factor * self.teacher.believed(made.clamp(0, 1), batch.rgb[some])
+            terms["believed"] = factor * self.judge.believed(made.clamp(0, 1), batch.rgb[some])
         return terms
 
     def figures(self, batch: Batch) -> dict[str, Tensor]:

@@ -40,6 +40,8 @@ class Flagship:
             only: ``vgg16``, or ``random``, a tiny network that was never trained.
         perceptual_every: it looks at every n-th picture of a batch.
         believed_every: the extra term ``believed`` looks at every n-th picture of a batch.
+        believed_by: the classifier that it asks, named like an encoder; empty: the encoder's own.
+            One that is not the encoder's sees other mistakes, and leaves the encoder's for a test.
         discriminator: channels of the first layer of a discriminator of patches, which the extra
             term ``adversarial`` asks, for line art only; 0: there is none.
         temperature: of the annealed mean over the bins.
@@ -75,6 +77,7 @@ class Flagship:
     perceptual_network: str = "vgg16"
     perceptual_every: int = 4
     believed_every: int = 2
+    believed_by: str = "efficientnet_lite0"
     discriminator: int = 0
     temperature: float = 0.45
     bins_share: float = 0.6
@@ -139,7 +142,8 @@ def flagship_photo(size: Size) -> Recipe:
         size=size,
         data=DataRecipe(hints="mixed", unhinted=0.88, most_hints=50, degraded=0.3, sharp=1.0),
         precision="auto",
-        sizes=(160, 256, 320),
+        sizes=(160, 256, 448),
+        looks=(256, 320),
     )
     if size != "nano":
         return recipe
@@ -162,7 +166,7 @@ def flagship_photo(size: Size) -> Recipe:
         calm=0.0,
     )
     data = replace(recipe.data, unhinted=0.75, degraded=0.6, sharp=1.5)
-    recipe = replace(recipe, data=data, sizes=(128, 160, 160))
+    recipe = replace(recipe, data=data, sizes=(128, 160, 160), looks=(128,))
     return replace(at_nano(recipe), model=model)
 
 
