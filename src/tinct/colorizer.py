@@ -178,12 +178,14 @@ class Colorizer(Front):
         proposal: Proposal,
         *,
         count: int = 3,
-        regions: int = 3,
+        regions: int = 20,
         hints: tuple[Hint, ...] = (),
         reference: Palette | None = None,
         warmth: float = 0.0,
     ) -> list[Proposal]:
-        """Make coherent alternatives: the most doubtful regions get their other likely colors.
+        """Make coherent alternatives: the most doubtful regions get other likely colors.
+
+        In each of them all regions lean the same way, such as warmer or greener.
 
         Args:
             proposal: of this colorizer's model, with ``bins``.

@@ -15,6 +15,9 @@ from tinct.hints import Point
 
 Floats = NDArray[np.float32]
 
+PLACES = 24
+"""Hints that tell a variant's color of a region as large as the picture."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Proposal:
@@ -107,8 +110,10 @@ class Proposal:
             colors=colors,
         )
 
-    def alternatives(self, *, count: int = 3, regions: int = 3) -> list[tuple[Point, ...]]:
-        """Return the hints that give the most doubtful regions their other likely colors.
+    def alternatives(self, *, count: int = 3, regions: int = 20) -> list[tuple[Point, ...]]:
+        """Return the hints that give the most doubtful regions other likely colors.
+
+        In each alternative all regions lean the same way, such as warmer or greener.
 
         Args:
             count: how many alternatives at most; fewer where the model has no doubt.
@@ -117,14 +122,18 @@ class Proposal:
         Raises:
             UsageError: there are no ``bins``.
         """
-        found = self.suggest(count=regions, colors=count + 1)
+        choices = suggest.alternatives(
+            self.suggest(count=regions), *self._chances(), self.predicted[-2:], count=count
+        )
         return [
             tuple(
-                Point(x=x, y=y, color=(region.lightness, *likely.ab), radius=0.02)
-                for region, likely in choice
-                for x, y in suggest.interior(region.mask, cover=self.cover)
+                Point(x=x, y=y, color=(region.lightness, *ab), radius=0.02)
+                for region, ab in choice
+                for x, y in suggest.interior(
+                    region.mask, cover=self.cover, most=1 + round(PLACES * region.area)
+                )
             )
-            for choice in suggest.alternatives(found, count=count)
+            for choice in choices
         ]
 
     def likely_at(self, x: float, y: float, *, colors: int = 5) -> tuple[Likely, ...]:

@@ -71,16 +71,46 @@ def test_padding_is_never_suggested() -> None:
         assert 0 < y < 1
 
 
-def region(area: float, *shares: float) -> Doubtful:
-    colors = tuple(Likely((20.0 * n, 0.0), share) for n, share in enumerate(shares))
-    return Doubtful(0.5, 0.5, area, 50, 10, colors, np.ones((2, 2), bool))
+def region(area: float, *cells: tuple[int, int]) -> Doubtful:
+    mask = np.zeros((2, 2), bool)
+    mask[tuple(np.array(cells).T)] = True
+    return Doubtful(0.5, 0.5, area, 50, 10, (), mask)
 
 
-def test_alternatives_take_the_likeliest_change_first_and_never_repeat() -> None:
-    large, small = region(0.5, 0.6, 0.3, 0.1), region(0.1, 0.5, 0.4, 0.01)
-    found = suggest.alternatives([large, small], count=5)
-    colors = [[(r is large, round(c.share, 2)) for r, c in choice] for choice in found]
-    assert colors == [[(True, 0.3), (False, 0.4)], [(True, 0.1)]]
-    assert found[0][0][1].ab == pytest.approx((20 * suggest.TOWARD, 0))
-    assert suggest.alternatives([region(0.5, 0.99)], count=3) == []
-    assert len(suggest.alternatives([large, small], count=1)) == 1
+def test_alternatives_lean_the_same_way_and_never_repeat() -> None:
+    """Two bins of equal chance in one region, two others in another: their halves are known."""
+    centers = np.array([[0, 0], [40, 0], [0, 10], [30, 10]], np.float32)
+    grid = np.zeros((4, 2, 2), np.float32)
+    grid[:2, 0] = 0.5
+    grid[2:, 1] = 0.5
+    upper, lower = region(0.5, (0, 0), (0, 1)), region(0.5, (1, 0), (1, 1))
+    shown = np.zeros((2, 4, 4), np.float32)
+    shown[:, :2] = np.array([21, 3])[:, None, None]
+    shown[:, 2:] = np.array([5, 10])[:, None, None]
+    found = suggest.alternatives([upper, lower], grid, centers, shown, count=3)
+    # The likely colors vary along a*: first all have less of it, then more, and that is all.
+    assert [[one is upper for one, _ in choice] for choice in found] == [[True, False]] * 2
+    less, more = ([color for _, color in choice] for choice in found)
+    change = np.array([[20, 0], [15, 0]]) * suggest.TOWARD
+    np.testing.assert_allclose(less, np.array([[21, 3], [5, 10]]) - change, atol=1e-4)
+    np.testing.assert_allclose(more, np.array([[21, 3], [5, 10]]) + change, atol=1e-4)
+    assert len(suggest.alternatives([upper, lower], grid, centers, shown, count=1)) == 1
+    shown[0] = 108
+    found = suggest.alternatives([upper], grid, centers, shown, count=2)
+    assert found[1][0][1][0] == suggest.LIMIT
+
+
+def test_who_is_sure_has_no_alternatives() -> None:
+    centers = np.array([[0, 0], [40, 0]], np.float32)
+    grid = np.zeros((2, 2, 2), np.float32)
+    shown = np.zeros((2, 2, 2), np.float32)
+    sure = region(1, (0, 0), (1, 1))
+    grid[0], grid[1] = 0.96, 0.04  # the mean is 1.6, the rarer color 38.4 from it
+    rare, *others = suggest.alternatives([sure], grid, centers, shown, count=2)
+    assert rare[0][1] == pytest.approx((0.8 * 38.4, 0), abs=1e-3)
+    assert not others  # the other color is nearer to the mean than a variant must be
+    grid[0], grid[1] = 0.99, 0.01  # hardly likely
+    assert suggest.alternatives([sure], grid, centers, shown, count=3) == []
+    grid[0], grid[1] = 1, 0
+    assert suggest.alternatives([sure], grid, centers, shown, count=3) == []
+    assert suggest.alternatives([], grid, centers, shown, count=3) == []

@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from tinct import color
 
 Floats = NDArray[np.float32]
+Ab = tuple[float, float]
 
 APART = 16.0
 """Colors that are nearer than this in a*, b* are one suggestion."""
@@ -28,9 +30,14 @@ LEVEL = 9.0
 ALIKE = 10.0
 """Mean colors inside a region are nearer than this to that of its seed, in a*, b*."""
 LEAST_SHARE = 0.03
-"""Colors that are less likely than this make no variant."""
-TOWARD = 0.6
-"""How far a variant goes from a region's likeliest color to another one, 0..1."""
+"""What is less likely than this makes no variant."""
+TOWARD = 0.8
+"""How far a variant goes from the mean of what is likely to the mean of what is on one side of it:
+all the way costs more where it is wrong than it gains where it is right."""
+LIMIT = 110.0
+"""Largest a*, b* of a variant."""
+LEAST_CHANGE = 2.0
+"""Variants change some region by more than this in a*, b*, each another way."""
 SMALLEST = 0.004
 """Smaller regions are not asked about: share of the picture."""
 
@@ -181,44 +188,73 @@ def doubtful_regions(
     return sorted(found, key=lambda region: -region.doubt * region.area)[:count]
 
 
-def alternatives(regions: Sequence[Doubtful], *, count: int) -> list[list[tuple[Doubtful, Likely]]]:
-    """Choose which regions take which of their other colors, so that each choice is another one.
+def alternatives(
+    regions: Sequence[Doubtful], chances: Floats, centers: Floats, shown: Floats, *, count: int
+) -> list[list[tuple[Doubtful, Ab]]]:
+    """Choose other colors for the regions, in each choice all of them leaning the same way.
 
-    The likeliest changes come first, counted by area; colors that are hardly likely are never
-    chosen.
+    A picture whose colors are wrong is wrong as a whole, more often than not: too warm, too green.
+    So a choice is a direction in the plane of a*, b*. The directions are ``count`` equal parts of a
+    turn apart and begin with the axis along which the likely colors vary the most, at its end of
+    less a*. Each region goes from the color it has towards what is likely for it on that side.
 
     Args:
-        regions: with their colors.
-        count: how many choices at most.
+        regions: as from :func:`doubtful_regions`.
+        chances: (K, h, w), the distribution that they were found in.
+        centers: (K, 2), a*, b* of the bins.
+        shown: (2, h s, w s) for a whole number s, the colors as they are.
+        count: how many choices at most; fewer where they would be alike, or change nothing.
 
     Returns:
-        For each choice the regions that change, and their new color, :data:`TOWARD` of the way
-        to the other one: all the way costs more where it is wrong than it gains where it is right.
+        For each choice the regions, and the color a*, b* that each of them takes.
     """
-    offers = sorted(
-        (
-            (region.area * likely.share, index, rank)
-            for index, region in enumerate(regions)
-            for rank, likely in enumerate(region.colors)
-            if rank > 0 and likely.share >= LEAST_SHARE
-        ),
-        reverse=True,
+    if not regions:
+        return []
+    likely = [_spread(chances[:, region.mask].mean(axis=1), centers) for region in regions]
+    varies = sum(
+        region.area * (shares * away.T) @ away
+        for region, (shares, away) in zip(regions, likely, strict=True)
     )
-    left = [(index, rank) for _, index, rank in offers]
-    found: list[list[tuple[Doubtful, Likely]]] = []
-    while left and len(found) < count:
-        chosen: dict[int, int] = {}
-        for index, rank in left:
-            chosen.setdefault(index, rank)
-        left = [pair for pair in left if chosen.get(pair[0]) != pair[1]]
-        found.append([(regions[i], _toward(regions[i], rank)) for i, rank in chosen.items()])
-    return found
+    axis = np.linalg.eigh(varies).eigenvectors[:, -1]
+    start = math.atan2(*(axis[::-1] * (-1 if axis[0] > 0 else 1)))
+    step = shown.shape[1] // chances.shape[1]
+    found: list[NDArray[np.float64]] = [np.zeros((len(regions), 2))]
+    for number in range(count):
+        turn = start + 2 * math.pi * number / count
+        side = np.array([math.cos(turn), math.sin(turn)])
+        change = TOWARD * np.array([_lean(shares, away, side) for shares, away in likely])
+        if all(np.linalg.norm(change - other, axis=1).max() > LEAST_CHANGE for other in found):
+            found.append(change)
+    colors = np.array(
+        [
+            shown[:, region.mask.repeat(step, axis=0).repeat(step, axis=1)].mean(axis=1)
+            for region in regions
+        ]
+    )
+    return [
+        [
+            (region, (float(a), float(b)))
+            for region, (a, b) in zip(regions, np.clip(colors + change, -LIMIT, LIMIT), strict=True)
+        ]
+        for change in found[1:]
+    ]
 
 
-def _toward(region: Doubtful, rank: int) -> Likely:
-    first, other = region.colors[0], region.colors[rank]
-    mixed = [a + TOWARD * (b - a) for a, b in zip(first.ab, other.ab, strict=True)]
-    return Likely((mixed[0], mixed[1]), other.share)
+def _spread(chances: Floats, centers: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a distribution (K,), summing to 1, and how far the bins are from its mean (K, 2)."""
+    shares = chances.astype(np.float64) / chances.sum()
+    return shares, centers - shares @ centers
+
+
+def _lean(
+    shares: NDArray[np.float64], away: NDArray[np.float64], side: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how far from the mean the mean of what lies on one side of it is, (2,)."""
+    there = shares * (away @ side > 0)
+    if there.sum() < LEAST_SHARE:
+        return np.zeros(2)
+    lean: NDArray[np.float64] = there @ away / there.sum()
+    return lean
 
 
 def _grow(
