@@ -244,7 +244,7 @@ Each line gives a place and its likely colors, as --hint of tinct photo.jpg take
         "--variants",
         type=at_least(1),
         metavar="N",
-        help="also write N pictures whose most doubtful regions have their other likely colors",
+        help="also write N pictures whose most doubtful regions have other likely colors",
     )
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", help="where variants go (default: beside the picture)"
