@@ -60,6 +60,12 @@ def _quarter(*maps: Tensor) -> tuple[Tensor, ...]:
     return tuple(plane[:, :, row::2, column::2] for plane in maps)
 
 
+def _rgb(lightness: Tensor, ab: Tensor) -> Tensor:
+    """Join L* (N, 1, H, W) and a*, b* (N, 2, H, W) to sRGB 0..1, cut off at the gamut's ends."""
+    rgb: Tensor = lab_to_rgb(torch.cat([lightness, ab], dim=1), axis=1).clamp(0, 1)
+    return rgb
+
+
 class FlagshipTask(Task):
     """One player, the network: Huber on ab, cross entropy on the bins with rarity weights."""
 
@@ -127,10 +133,10 @@ class FlagshipTask(Task):
 
         Where the stage asks for them, ``joined``, ``chroma``, ``perceptual`` and ``believed`` as
         well: the distance of the two heads' join; how far its mean chroma is from the truth's,
-        picture by picture, so that colors are chosen and not averaged away; the distance of the
-        picture as a trained network sees it; and how differently a classifier, ``believed_by``,
-        sees the picture as it will be exported. A stage with the term ``recognition``
-        teaches the encoder alone: to see in gray what it saw in color.
+        picture by picture, so that colors are chosen and not averaged away; and of the picture as
+        it will be exported, its distance as a trained network sees it, and how differently a
+        classifier, ``believed_by``, does. A stage with the term ``recognition`` teaches the encoder
+        alone: to see in gray what it saw in color.
         """
         s = self.settings
         if factor := self.term("recognition", stage):
@@ -163,26 +169,27 @@ class FlagshipTask(Task):
             terms["joined"] = factor * distance.mean()
         if factor := self.term("chroma", stage):
             terms["chroma"] = factor * (mean_chroma(joined) - mean_chroma(truth)).abs().mean() / 20
-        if factor := self.term("perceptual", stage):
-            # Color has half the size: so has the picture that is looked at.
-            lightness = F.avg_pool2d(batch.lightness, 2)[:: s.perceptual_every]
-            made, true = (
-                lab_to_rgb(torch.cat([lightness, ab[:: s.perceptual_every]], dim=1), axis=1).clamp(
-                    0, 1
-                )
-                for ab in (joined, truth)
-            )
-            terms["perceptual"] = factor * self.perceptual(made, true)
-        if factor := self.term("believed", stage):
-            some = slice(None, None, s.believed_every)
-            calm = bins[some] - s.calm * self.rare_weights().log()[:, None, None]
+        perceptual, believed = self.term("perceptual", stage), self.term("believed", stage)
+        if perceptual or believed:
+            calm = bins - s.calm * self.rare_weights().log()[:, None, None]
             colored = self.net.joined(
-                regressed[some], calm, temperature=s.temperature, share=s.bins_share, gain=s.gain
+                regressed, calm, temperature=s.temperature, share=s.bins_share, gain=s.gain
             )
             colored = self.net.contrasted(colored, s.contrast)
-            colored = F.interpolate(colored, scale_factor=2.0, mode="bilinear", align_corners=False)
-            made = lab_to_rgb(torch.cat([batch.lightness[some], colored], dim=1), axis=1)
-            terms["believed"] = factor * self.judge.believed(made.clamp(0, 1), batch.rgb[some])
+        if perceptual:
+            # Color has half the size: so has the picture that is looked at.
+            some = slice(None, None, s.perceptual_every)
+            lightness = F.avg_pool2d(batch.lightness[some], 2)
+            terms["perceptual"] = perceptual * self.perceptual(
+                *(_rgb(lightness, ab[some]) for ab in (colored, truth))
+            )
+        if believed:
+            some = slice(None, None, s.believed_every)
+            whole = F.interpolate(
+                colored[some], scale_factor=2.0, mode="bilinear", align_corners=False
+            )
+            made = _rgb(batch.lightness[some], whole)
+            terms["believed"] = believed * self.judge.believed(made, batch.rgb[some])
         return terms
 
     def figures(self, batch: Batch) -> dict[str, Tensor]:

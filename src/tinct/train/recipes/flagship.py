@@ -36,8 +36,8 @@ class Flagship:
         bins_weight: factor of the classification term.
         chroma_weight: how much more a colorful pixel counts in the regression term.
         seen: the extra term ``joined`` measures distances as eyes do (CIE94), not in ab units.
-        perceptual_network: whose features the extra term ``perceptual`` compares, for line art
-            only: ``vgg16``, or ``random``, a tiny network that was never trained.
+        perceptual_network: whose features the extra term ``perceptual`` compares: ``vgg16``, or
+            ``random``, a tiny network that was never trained.
         perceptual_every: it looks at every n-th picture of a batch.
         believed_every: the extra term ``believed`` looks at every n-th picture of a batch.
         believed_by: the classifier that it asks, named like an encoder; empty: the encoder's own.
