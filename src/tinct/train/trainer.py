@@ -116,8 +116,12 @@ class Trainer:
             convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
             convert(self.task)
         if start is not None and not resume:
-            first = self._batch(self.pictures.batch(0, 0, size=recipe.stages[0].size, count=32))
-            for line in warm_start(self.task, start, new=new, anew=anew, pictures=first):
+
+            def batch(number: int) -> Batch:
+                size = recipe.stages[0].size
+                return self._batch(self.pictures.batch(0, number, size=size, count=32))
+
+            for line in warm_start(self.task, start, new=new, anew=anew, pictures=batch):
                 self.fabric.print(line, flush=True)
         self.ema = EMA(self.task, recipe.optimizer.ema)
         self.optimizers = build_optimizers(self.task, recipe)

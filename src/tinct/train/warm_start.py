@@ -8,9 +8,11 @@ itself takes them as its statistics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -21,10 +23,16 @@ from torch import Tensor, nn
 
 from tinct.bundle import find_bundle
 from tinct.errors import TrainingError
+from tinct.train.families import FAMILIES, build_task, recipe_from_json
+from tinct.train.nets.flagship import FlagshipNet
+from tinct.train.other_encoder import stand_behind
+from tinct.train.recipe import Recipe
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch, Task
 
 Weights = dict[str, Tensor]
+
+FITTED = 16  # batches of pictures that a decoder is fitted to another encoder on
 
 
 def warm_start(
@@ -33,12 +41,14 @@ def warm_start(
     *,
     new: Sequence[str] = (),
     anew: Sequence[str] = (),
-    pictures: Batch | None = None,
+    pictures: Callable[[int], Batch] | None = None,
 ) -> list[str]:
     """Load weights into a task, in place.
 
     Everything that ``start`` has must find its place, and everything of the task must be found in
-    it but for what ``new`` names, and for players and statistics that a bundle does not hold.
+    it but for what ``new`` names, and for players and statistics that a bundle does not hold. But
+    a flagship's encoder may be another one than that of ``start``: it stays as it is, and the
+    decoder is fitted to it on pictures, see :mod:`tinct.train.other_encoder`.
 
     Args:
         task: freshly built.
@@ -47,7 +57,8 @@ def warm_start(
             ``net.more8``; they stay as they are.
         anew: the same of weights that stay as they are although ``start`` has them, such as
             ``net.encoder``.
-        pictures: what a bundle's normalization is measured on; noise of many sizes if not given.
+        pictures: gives the n-th batch of those that a bundle's normalization is measured on, and
+            a decoder fitted; noise of many sizes if not given.
 
     Returns:
         What was loaded and what stays new, in words.
@@ -56,6 +67,10 @@ def warm_start(
         TrainingError: there is neither a run nor a bundle, or its weights do not fit; the message
             names them.
     """
+    former = _former(task, start)
+    if former is not None:
+        warm_start(former, start, new=new, anew=anew, pictures=pictures)
+        return [f"starts from {start}", *_fitted(task, former, pictures)]
     if (start / "recipe.json").is_file():
         folder = RunDir(start)
         state = folder.load()
@@ -63,12 +78,51 @@ def warm_start(
         held = _without(held, anew)
         _load(task, held, start, new=(*new, *anew), own=())
         return [f"starts from the run {start}", *_new_lines(task, held)]
-    held = _without(_from_bundle(task, start, pictures), anew)
+    held = _without(_from_bundle(task, start, pictures and pictures(0)), anew)
     own = [name for name, _ in task.named_children() if name != "net"]
     own += [name for name, _ in task.named_buffers(recurse=False)]
     own += [f"net.{name}" for name, _ in task.net.named_buffers(recurse=False)]
     _load(task, held, start, new=(*new, *anew), own=own)
     return [f"starts from the bundle {start}", *_new_lines(task, held)]
+
+
+def _former(task: Task, start: Path) -> Task | None:
+    """Return the task of ``start``, fresh, where it is a flagship behind another encoder."""
+    if not isinstance(task.net, FlagshipNet) or task.net.settings.gated:
+        return None
+    if (start / "recipe.json").is_file():
+        recipe = RunDir(start).recipe()
+    else:
+        held = find_bundle(start).manifest.recipe
+        known = {part.name for part in dataclasses.fields(Recipe)}
+        if not known & set(held):
+            return None  # not made by tinct
+        recipe = recipe_from_json(json.dumps({k: v for k, v in held.items() if k in known}))
+    settings = task.net.settings
+    if FAMILIES[recipe.family].settings is not type(settings):
+        return None
+    if recipe.model.encoder == settings.encoder:
+        return None
+    model = dataclasses.replace(settings, encoder=recipe.model.encoder, pretrained=False)
+    former = build_task(dataclasses.replace(recipe, model=model))
+    return former if type(former) is type(task) else None
+
+
+def _fitted(task: Task, former: Task, pictures: Callable[[int], Batch] | None) -> list[str]:
+    """Give a task what a former one behind another encoder has learned; say how well it fits."""
+    if pictures is None:
+        raise TrainingError(
+            "The encoder is another one, and a decoder is fitted to it on pictures: name some."
+        )
+    net, was = cast(FlagshipNet, task.net), cast(FlagshipNet, former.net)
+    batches = (pictures(number).input_lightness for number in range(FITTED))
+    told = stand_behind(was, net, batches)
+    own = {k: v for k, v in former.state_dict().items() if not k.startswith("net.")}
+    task.load_state_dict({**task.state_dict(), **own})
+    shares = ", ".join(f"{share:.2f}" for share in told)
+    return [
+        f"the encoder is another one; of what the former said at strides 2 to 32 it tells {shares}"
+    ]
 
 
 def _new_lines(module: nn.Module, held: Mapping[str, Tensor]) -> list[str]:
