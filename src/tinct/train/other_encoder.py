@@ -1,6 +1,6 @@
 """Let a trained decoder stand behind another encoder.
 
-A decoder takes weeks of pictures; encoders get better. What the former encoder says of a place is,
+A decoder takes hours to learn, and encoders get better. What the former encoder says of a place is,
 for a good part, a linear function of what the new one says there. That function is fitted on
 pictures, by ridge regression at each stride, and multiplied into the first convolution that reads
 the maps. Training goes on from there with an error not far from the former one.
