@@ -86,11 +86,8 @@ def main() -> int:
     parser.add_argument("--limit", type=int)
     given = parser.parse_args()
     colorizer = Colorizer(given.model)
-    files = list_pictures(given.folder)
-    if given.limit is not None:
-        files = files[:: max(1, len(files) // given.limit)][: given.limit]
     held, gains = [], []
-    for path in files:
+    for path in list_pictures(given.folder, limit=given.limit):
         pair = open_pair(path)
         proposal = colorizer.propose(pair.gray, bins=True)
         held.append((proposal.bins, true_bins(pair, proposal)))
@@ -98,7 +95,7 @@ def main() -> int:
     fitted = min(TEMPERATURES, key=lambda t: figures(held[::2], t)["nll"])
     told = {
         "model": colorizer.name,
-        "pictures": len(files),
+        "pictures": len(held),
         "temperature": fitted,
         "as_given": figures(held[1::2], 1.0),
         "calibrated": figures(held[1::2], fitted),

@@ -31,11 +31,8 @@ def main() -> int:
     given = parser.parse_args()
     colorizer = Colorizer(given.model)
     judges = {name: Classifier(classifier(name)) for name in CLASSIFIERS}
-    files = list_pictures(given.folder)
-    if given.limit is not None:
-        files = files[:: max(1, len(files) // given.limit)][: given.limit]
     found: dict[str, list[dict[str, dict[str, float]]]] = {name: [] for name in judges}
-    for path in files:
+    for path in list_pictures(given.folder, limit=given.limit):
         pair = open_pair(path)
         rows = {
             "gray": np.repeat(pair.gray[..., None], 3, axis=-1),

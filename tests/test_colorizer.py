@@ -495,3 +495,34 @@ def test_hints_are_counted_by_the_parts_that_they_are_in() -> None:
     mask[5, 5] = mask[110, 170] = 1
     assert _told(mask) == 3
     assert _told(np.ones_like(mask)) >= 36
+
+
+def test_variants_of_a_drawing_are_as_light_as_it_is_painted_and_leave_paper(
+    tmp_path: Path,
+) -> None:
+    """The left half is painted dark and brown, the right half is left as paper."""
+    bundle = make_bundle(tmp_path / "painter", predicts="lab", bins=True, task="lineart")
+    proposal = Colorizer(bundle.path).propose(np.full((64, 64), 250, np.uint8), bins=True)
+    assert proposal.bins is not None
+    painted, bins = np.empty_like(proposal.predicted), np.zeros_like(proposal.bins)
+    middle = painted.shape[2] // 2
+    painted[:, :, :middle] = np.array([40, 5, 15])[:, None, None]
+    painted[:, :, middle:] = np.array([96, 0, 1])[:, None, None]
+    bins[2, :, bins.shape[2] // 2 :] = 5  # another mean color: a region of its own
+    centers = [[-30.0, 0.0], [0.0, 0.0], [30.0, 30.0]]
+    held = dataclasses.replace(bundle.manifest, ab_bins=centers)
+    proposal = dataclasses.replace(
+        proposal,
+        bundle=dataclasses.replace(bundle, manifest=held),
+        predicted=painted,
+        bins=bins,
+    )
+    variants = proposal.alternatives()
+    assert len(variants) > 1
+    for hints in variants:
+        left = [hint.color for hint in hints if hint.x < 0.5]
+        right = [hint.color for hint in hints if hint.x > 0.5]
+        assert {round(color[0], 3) for color in left} == {40}
+        assert all(np.hypot(color[1] - 5, color[2] - 15) > 2 for color in left)
+        assert right
+        np.testing.assert_allclose(right, [[96, 0, 1]] * len(right), atol=1e-3)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinct.bundle import Bundle
-from tinct.coloring import chroma, suggest
-from tinct.coloring.suggest import Doubtful, Likely
+from tinct.coloring import chroma, pooling, suggest
+from tinct.coloring.suggest import Ab, Doubtful, Likely
 from tinct.errors import UsageError
 from tinct.hints import Point
 
@@ -122,19 +123,30 @@ class Proposal:
         Raises:
             UsageError: there are no ``bins``.
         """
-        choices = suggest.alternatives(
-            self.suggest(count=regions), *self._chances(), self.predicted[-2:], count=count
-        )
+        found = self.suggest(count=regions)
+        paper: list[tuple[Doubtful, Ab]] = []
+        if self.paints:
+            painted = [self._painted(region) for region in found]
+            paper = [(region, ab) for region, ab in painted if _is_paper(region.lightness, ab)]
+            found = [region for region, ab in painted if not _is_paper(region.lightness, ab)]
+        choices = suggest.alternatives(found, *self._chances(), self.predicted[-2:], count=count)
         return [
             tuple(
                 Point(x=x, y=y, color=(region.lightness, *ab), radius=0.02)
-                for region, ab in choice
+                for region, ab in (*paper, *choice)
                 for x, y in suggest.interior(
                     region.mask, cover=self.cover, most=1 + round(PLACES * region.area)
                 )
             )
             for choice in choices
         ]
+
+    def _painted(self, region: Doubtful) -> tuple[Doubtful, Ab]:
+        """Return a region of a drawing, as light as it is painted, and its color a*, b*."""
+        step = self.predicted.shape[1] // region.mask.shape[0]
+        there = region.mask.repeat(step, axis=0).repeat(step, axis=1)
+        lightness, a, b = self.predicted[:, there].mean(axis=1).tolist()
+        return replace(region, lightness=lightness), (a, b)
 
     def likely_at(self, x: float, y: float, *, colors: int = 5) -> tuple[Likely, ...]:
         """Return the likeliest colors at a place that can be told from each other.
@@ -153,3 +165,8 @@ class Proposal:
         column = min(int(x * across * chances.shape[2]), chances.shape[2] - 1)
         around = chances[:, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
         return suggest.likely_colors(around.mean((1, 2)), centers, count=colors)
+
+
+def _is_paper(lightness: float, ab: Ab) -> bool:
+    """Return whether a region of a drawing is painted as paper, which stays what it is."""
+    return lightness > pooling.LIGHT and math.hypot(*ab) < pooling.PALE
