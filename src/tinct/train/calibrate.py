@@ -79,16 +79,11 @@ def calibrate(
             calm, temperature, share, gain, contrast = key
             if share == 0 and (calm, temperature) != (CALMS[0], TEMPERATURES[0]):
                 continue
+            bins = plain + calm * change
             with torch.no_grad():
-                found = net.joined(
-                    regressed,
-                    plain + calm * change,
-                    temperature=temperature,
-                    share=share,
-                    gain=gain,
-                )
-                if contrast:
-                    found = net.contrasted(found, contrast)
+                found = net.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
+                if net.predicts == "ab":
+                    found = net.finished(found, bins, part.input_lightness, temperature, contrast)
             lab = torch.cat([truth[:, :1], found], dim=1) if net.predicts == "ab" else found
             error = ciede2000(np.moveaxis(lab.numpy(), 1, -1), true_lab)
             errors[key] += float(error.mean()) * count

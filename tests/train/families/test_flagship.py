@@ -9,9 +9,10 @@ from skimage.color import deltaE_ciede94
 from torch.nn import functional as F
 
 from tinct.color import ab_bins, lab_to_rgb
+from tinct.measure import metrics
 from tinct.train import recipes
 from tinct.train.families import build_task
-from tinct.train.families.flagship import mean_chroma, seen_distance
+from tinct.train.families.flagship import colorfulness, mean_chroma, seen_distance
 from tinct.train.nets.blocks import ShuffleUp
 from tinct.train.nets.flagship import (
     Attention,
@@ -173,7 +174,7 @@ def test_join_mixes_the_heads(net: FlagshipNet) -> None:
     lightness, hint = torch.rand(1, 1, 32, 32) * 100, torch.zeros(1, 4, 32, 32)
     with torch.no_grad():
         regressed, _ = net.heads(lightness, hint)
-        net.contrast = 0.0
+        net.finished = lambda joined, *_: joined
         net.set_join(0.4, 0.0, 1.5)
         assert torch.allclose(net(lightness, hint)["ab"], (1.5 * regressed).clamp(-110, 110))
         net.set_join(0.4, 1.0, 1.0)
@@ -269,9 +270,10 @@ def test_a_flat_picture_stays_gray() -> None:
 
 
 def test_the_guided_filter_agrees_with_its_formula() -> None:
-    """He, Sun and Tang 2010, equations 5, 6 and 8, window by window in NumPy."""
+    """He, Sun and Tang 2010, equations 5, 6 and 8, window by window in NumPy, at half the size."""
     rng = np.random.default_rng(0)
-    guide, x = rng.random((9, 11)), rng.random((9, 11))
+    whole = rng.random((2, 18, 22))
+    guide, x = whole.reshape(2, 9, 2, 11, 2).mean(axis=(2, 4))
     radius, smoothness = 2, 0.03
     rows, columns = guide.shape
 
@@ -287,23 +289,13 @@ def test_the_guided_filter_agrees_with_its_formula() -> None:
         covariance = (part * value).mean() - part.mean() * value.mean()
         slopes[place] = covariance / (part.var() + smoothness)
         offsets[place] = value.mean() - slopes[place] * part.mean()
-    wanted = [
-        slopes[window(*place)].mean() * guide[place] + offsets[window(*place)].mean()
-        for place in np.ndindex(rows, columns)
-    ]
-    planes = (torch.from_numpy(plane)[None, None] for plane in (guide, x))
+    lines = np.empty((1, 2, rows, columns))
+    for place in np.ndindex(rows, columns):
+        lines[0, :, *place] = slopes[window(*place)].mean(), offsets[window(*place)].mean()
+    larger = F.interpolate(torch.from_numpy(lines), scale_factor=2, mode="bilinear")[0].numpy()
+    planes = (torch.from_numpy(plane)[None, None] for plane in whole)
     found = guided_filter(*planes, radius=radius, smoothness=smoothness)
-    np.testing.assert_allclose(found[0, 0].numpy().ravel(), wanted, atol=1e-10)
-
-
-def test_filtering_features_is_filtering_logits() -> None:
-    torch.manual_seed(0)
-    guide, features = torch.rand(2, 1, 16, 12), torch.randn(2, 8, 16, 12)
-    to_bins = torch.nn.Conv2d(8, 30, 1)
-    settings = {"radius": 3, "smoothness": 0.01}
-    one = to_bins(guided_filter(guide, features, **settings))
-    other = guided_filter(guide, to_bins(features), **settings)
-    assert torch.allclose(one, other, atol=1e-4)
+    np.testing.assert_allclose(found[0, 0].numpy(), larger[0] * whole[0] + larger[1], atol=1e-10)
 
 
 def test_seen_distance_is_cie94() -> None:
@@ -335,6 +327,76 @@ def test_contrast_spreads_chroma_about_its_pivot_and_keeps_hue(net: FlagshipNet)
     np.testing.assert_allclose(found[:, 2], [90, -110], rtol=1e-3)  # three times, limited
     np.testing.assert_allclose(np.arctan2(*found[:, 0]), np.arctan2(3, 4), atol=1e-5)
     assert torch.equal(net.contrasted(ab, 0.0), ab)
+
+
+def test_spread_is_the_deviation_of_the_likely_colors(net: FlagshipNet) -> None:
+    torch.manual_seed(0)
+    bins = 3 * torch.randn(1, len(ab_bins()), 2, 3)
+    found = net.spread(bins, 0.5)[0, 0]
+    shares = np.exp(2 * bins[0].double().numpy())
+    shares /= shares.sum(axis=0)
+    for row, column in np.ndindex(2, 3):
+        cov = np.cov(ab_bins().T, aweights=shares[:, row, column], ddof=0)
+        assert float(found[row, column]) == pytest.approx(np.sqrt(np.trace(cov) + 0.25), rel=1e-4)
+
+
+def test_doubt_makes_a_picture_paler() -> None:
+    """By the given powers of its mean spread and of its mean chroma; the first is unsure here."""
+    model = dataclasses.replace(NANO.model, confidence=0.5, evenness=0.25)
+    net = FlagshipNet(model)
+    bins = torch.zeros(3, len(ab_bins()), 2, 2)
+    bins[1:, 150] = 10.0
+    ab = torch.full((3, 2, 4, 4), 3.0)
+    ab[2] = 12.0
+    with torch.no_grad():
+        found = net.weighed(ab, bins, 1.0)
+        spread = net.spread(bins, 1.0).mean(dim=(1, 2, 3))
+    factor = (found / ab).mean(dim=(1, 2, 3))
+    assert float(factor[0]) < 1 < float(factor[1])
+    assert float(factor[1] / factor[0]) == pytest.approx(
+        float(spread[0] / spread[1]) ** 0.5, rel=1e-4
+    )
+    assert float(factor[1] / factor[2]) == pytest.approx(4**0.25, rel=1e-3)
+    usual = FlagshipNet(dataclasses.replace(model, confidence=0.0, evenness=0.0))
+    assert torch.equal(usual.weighed(ab, bins, 1.0), ab)
+    bins[1:, 150] = 50.0  # no doubt at all: not without end
+    with torch.no_grad():
+        assert float((net.weighed(ab, bins, 1.0) / ab).max()) == pytest.approx(3.0)
+
+
+def test_colorfulness_is_the_measured_one() -> None:
+    rgb = torch.randint(0, 256, (3, 3, 20, 30), generator=torch.Generator().manual_seed(0)) / 255
+    rgb[1] = rgb[1].mean(dim=0)  # gray
+    rgb[2] = rgb[2, :, :1, :1]  # of one color
+    wanted = [metrics.colorfulness(np.uint8(p.permute(1, 2, 0) * 255 + 0.5)) for p in rgb]
+    np.testing.assert_allclose(colorfulness(rgb), wanted, atol=0.15)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 2.0])
+def test_a_batch_owes_the_color_that_it_lacks_as_a_whole(share: float) -> None:
+    """What counts is the mean over the pictures, so one may be gray where another has plenty."""
+    torch.manual_seed(0)
+    wanted = {"model.colorful": str(share)}
+    recipe = recipes.get("flagship-photo", wanted, size="nano")
+    task = build_task(recipe).eval()
+    ab = torch.zeros(2, 2, 64, 64)
+    ab[1, 0, :32], ab[1, 1, 32:] = 60, 60
+    lightness = F.interpolate(40 + 30 * torch.rand(2, 1, 8, 8), scale_factor=8, mode="nearest")
+    lab = torch.cat([lightness, ab], dim=1)
+    batch = Batch(
+        lightness, lightness, ab, torch.zeros(2, 4, 64, 64), lab_to_rgb(lab, axis=1).clamp(0, 1)
+    )
+    stage = dataclasses.replace(recipe.stages[0], terms={"colorful": 0.5})
+    lacks = float(task.loss("net", batch, stage)["colorful"].detach())
+    task.prepare_export()
+    with torch.no_grad():
+        found = task.net(lightness, batch.hint)["ab"]
+    made = lab_to_rgb(torch.cat([lightness[:, :, ::2, ::2], found], dim=1), axis=1).clamp(0, 1)
+    colors = [
+        np.mean([metrics.colorfulness(np.uint8(p.permute(1, 2, 0) * 255 + 0.5)) for p in rgb])
+        for rgb in (made, batch.rgb)
+    ]
+    assert lacks == pytest.approx(0.5 * max(0, share - colors[0] / colors[1]), abs=5e-3)
 
 
 def test_who_believes_is_the_encoder_or_another_classifier() -> None:

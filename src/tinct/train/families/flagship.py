@@ -6,6 +6,7 @@ distribution over ab bins with rarity weights [1]; a stage may ask for more.
 References:
     [1] R. Zhang, P. Isola, A. A. Efros: Colorful Image Colorization, ECCV 2016.
     [2] CIE 116-1995: Industrial colour-difference evaluation.
+    [3] D. Hasler, S. Suesstrunk: Measuring Colourfulness in Natural Images, SPIE 2003.
 """
 
 from __future__ import annotations
@@ -52,6 +53,18 @@ def seen_distance(found: Tensor, truth: Tensor) -> Tensor:
 def mean_chroma(ab: Tensor) -> Tensor:
     """Return the mean chroma of each picture, (N,), of ab maps (N, 2, H, W) in Lab units."""
     return (ab.square().sum(dim=1) + 1e-2).sqrt().mean(dim=(1, 2))  # a slope at gray, too
+
+
+def colorfulness(rgb: Tensor) -> Tensor:
+    """Return the colorfulness [3] of each picture, (N,), on the scale of codes 0..255.
+
+    Args:
+        rgb: float (N, 3, H, W), sRGB 0..1.
+    """
+    red, green, blue = (255 * rgb.float()).flatten(2).unbind(dim=1)
+    opponents = torch.stack([red - green, (red + green) / 2 - blue])
+    deviation = (opponents.var(dim=2, unbiased=False).sum(dim=0) + 1e-2).sqrt()  # a slope at gray
+    return deviation + 0.3 * (opponents.mean(dim=2).square().sum(dim=0) + 1e-2).sqrt()
 
 
 def _quarter(*maps: Tensor) -> tuple[Tensor, ...]:
@@ -131,12 +144,13 @@ class FlagshipTask(Task):
     ) -> dict[str, Tensor]:
         """Return the weighted terms ``ab`` and ``bins``.
 
-        Where the stage asks for them, ``joined``, ``chroma``, ``perceptual`` and ``believed`` as
-        well: the distance of the two heads' join; how far its mean chroma is from the truth's,
-        picture by picture, so that colors are chosen and not averaged away; and of the picture as
-        it will be exported, its distance as a trained network sees it, and how differently a
-        classifier, ``believed_by``, does. A stage with the term ``recognition`` teaches the encoder
-        alone: to see in gray what it saw in color.
+        Where the stage asks for them, ``joined``, ``chroma``, ``perceptual``, ``believed`` and
+        ``colorful`` as well: the distance of the two heads' join; how far its mean chroma is from
+        the truth's, picture by picture, so that colors are chosen and not averaged away; and of
+        the picture as it will be exported, its distance as a trained network sees it, how
+        differently a classifier, ``believed_by``, does, and how much color the batch lacks. A stage
+        with the term ``recognition`` teaches the encoder alone: to see in gray what it saw in
+        color.
         """
         s = self.settings
         if factor := self.term("recognition", stage):
@@ -170,12 +184,19 @@ class FlagshipTask(Task):
         if factor := self.term("chroma", stage):
             terms["chroma"] = factor * (mean_chroma(joined) - mean_chroma(truth)).abs().mean() / 20
         perceptual, believed = self.term("perceptual", stage), self.term("believed", stage)
-        if perceptual or believed:
+        colorful = self.term("colorful", stage)
+        if perceptual or believed or colorful:
             calm = bins - s.calm * self.rare_weights().log()[:, None, None]
             colored = self.net.joined(
                 regressed, calm, temperature=s.temperature, share=s.bins_share, gain=s.gain
             )
-            colored = self.net.contrasted(colored, s.contrast)
+            colored = self.net.finished(
+                colored, calm, batch.input_lightness, s.temperature, s.contrast
+            )
+        if colorful:
+            lightness = F.avg_pool2d(batch.lightness, 2)
+            made, true = (colorfulness(_rgb(lightness, ab)).mean() for ab in (colored, truth))
+            terms["colorful"] = colorful * (s.colorful - made / true.clamp(min=1.0)).clamp(min=0)
         if perceptual:
             # Color has half the size: so has the picture that is looked at.
             some = slice(None, None, s.perceptual_every)

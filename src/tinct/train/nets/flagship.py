@@ -17,6 +17,7 @@ References:
     [5] K. He, J. Sun, X. Tang: Guided Image Filtering, ECCV 2010.
     [6] S. J. Gortler, R. Grzeszczuk, R. Szeliski, M. F. Cohen: The Lumigraph, SIGGRAPH 1996
         (pull-push).
+    [7] K. He, J. Sun: Fast Guided Filter, arXiv 1505.00996, 2015.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ REACH = 1.5  # times as far as nineteen of twenty pictures of a kind are: half o
 STEEP = 12.0  # how fast a picture stops being of a kind
 FADING = 0.7  # what is left of a hint's presence when it is carried over to cells without any
 FAINTEST = 0.04  # range of sRGB codes; fainter pictures are not spread over the whole range
+USUAL_SPREAD, USUAL_CHROMA = 10.0, 8.0  # Lab units; what a picture has that stays as it is
+FACTORS = (0.2, 3.0)  # at most so much paler or stronger does doubt make a picture
 PIVOT = 12.0  # Lab units; the chroma that contrast leaves as it is
 MOST_CONTRAST = 3.0  # factor on chroma
 
@@ -226,32 +229,34 @@ def guided_filter(guide: Tensor, x: Tensor, *, radius: int, smoothness: float) -
     """Smooth maps inside the regions of a guide, but not over its edges [5].
 
     In every square each map is taken for a linear function of the guide; what all squares say of a
-    place is averaged. It is linear in ``x``: to filter features before a 1x1 convolution is to
-    filter all that it makes of them, such as the logits of the bins, and costs less.
+    place is averaged. The functions are found at half the size and used at the whole [7].
 
     Args:
-        guide: (N, 1, H, W).
+        guide: (N, 1, H, W); H and W are even.
         x: (N, C, H, W).
-        radius: of the squares, in places.
+        radius: of the squares, in cells of 2 x 2 places.
         smoothness: variance of the guide up to which a square counts as one region.
 
     Returns:
         (N, C, H, W).
     """
-    mean_guide, mean_x = box_mean(guide, radius), box_mean(x, radius)
-    variance = box_mean(guide * guide, radius) - mean_guide * mean_guide
-    slope = (box_mean(guide * x, radius) - mean_guide * mean_x) / (variance + smoothness)
-    offset = mean_x - slope * mean_guide
-    return box_mean(slope, radius) * guide + box_mean(offset, radius)
+    small, maps = F.avg_pool2d(guide, 2), F.avg_pool2d(x, 2)
+    mean_guide, mean_x = box_mean(small, radius), box_mean(maps, radius)
+    variance = box_mean(small * small, radius) - mean_guide * mean_guide
+    slope = (box_mean(small * maps, radius) - mean_guide * mean_x) / (variance + smoothness)
+    line = box_mean(torch.cat([slope, mean_x - slope * mean_guide], dim=1), radius)
+    line = F.interpolate(line, scale_factor=2.0, mode="bilinear", align_corners=False)
+    slope, offset = line.chunk(2, dim=1)
+    return slope * guide + offset
 
 
 class FlagshipNet(nn.Module):
     """``net(lightness, hint) -> {"ab": (N, 2, H/2, W/2), "bins": (N, K, H/4, W/4)}``.
 
     H and W are multiples of 32.
-    The features behind both heads are smoothed along the regions of the picture.
-    ``ab`` joins the two heads: ``gain * ((1 - s) * regressed + s * annealed mean of the bins)``,
-    and then gets more contrast of chroma; see :meth:`contrasted`.
+    ``ab`` joins the two heads: ``gain * ((1 - s) * regressed + s * annealed mean of the bins)``.
+    It gets more contrast of chroma, is smoothed along the regions of the picture, and becomes paler
+    where it is in doubt; see :meth:`contrasted`, :meth:`coherent` and :meth:`weighed`.
     """
 
     predicts = "ab"
@@ -294,6 +299,7 @@ class FlagshipNet(nn.Module):
         self.register_buffer("join", torch.zeros(3))
         self.set_join(settings.temperature, settings.bins_share, settings.gain)
         self.contrast = settings.contrast
+        self.trusting = bool(settings.confidence or settings.evenness)
         if settings.gated and alone:
             self.tuned = FlagshipNet(settings, channels=channels)
             self.gate = Gate(c32)
@@ -335,15 +341,6 @@ class FlagshipNet(nn.Module):
         x = self.mix8(torch.cat([self.up8(x), f8, told[8]], dim=1))
         x = self.more8(x)
         x = self.mix4(torch.cat([self.up4(x), f4, told[4]], dim=1))
-        if self.settings.coherence:
-            guide = F.avg_pool2d(self.codes(lightness)[0] * 2 - 1, 4)
-            with torch.autocast(x.device.type, enabled=False):  # small differences of large sums
-                x = guided_filter(
-                    guide.float(),
-                    x.float(),
-                    radius=self.settings.coherence,
-                    smoothness=self.settings.smoothness,
-                )
         bins = self.to_bins(x)
         return self.mix2(torch.cat([self.up2(x), f2, told[2]], dim=1)), bins
 
@@ -396,6 +393,83 @@ class FlagshipNet(nn.Module):
         found = ab * (chroma / PIVOT).pow(contrast).clamp(max=MOST_CONTRAST)
         return found.clamp(-AB_LIMIT, AB_LIMIT)
 
+    def coherent(self, ab: Tensor, lightness: Tensor) -> Tensor:
+        """Smooth ab maps (N, 2, H/2, W/2) along the regions of the picture.
+
+        Colors that disagree inside one region mislead the eye, and a classifier, even where they
+        are faint.
+
+        Args:
+            ab: Lab units.
+            lightness: the picture's, (N, 1, H, W), L* 0..100.
+        """
+        s = self.settings
+        if not s.coherence:
+            return ab
+        guide = F.avg_pool2d(self.codes(lightness)[0], 2)
+        with torch.autocast(ab.device.type, enabled=False):  # small differences of large sums
+            return guided_filter(
+                guide.float(), ab.float(), radius=s.coherence, smoothness=s.smoothness
+            )
+
+    def finished(
+        self,
+        joined: Tensor,
+        bins: Tensor,
+        lightness: Tensor,
+        temperature: Tensor | float,
+        contrast: float,
+    ) -> Tensor:
+        """Make of the joined heads the ab maps (N, 2, H/2, W/2) that are exported.
+
+        Args:
+            joined: as from :meth:`joined`.
+            bins: logits (N, K, h, w) that it came from.
+            lightness: the picture's, (N, 1, H, W), L* 0..100.
+            temperature: that the bins were decoded with.
+            contrast: as for :meth:`contrasted`.
+        """
+        found = self.coherent(self.contrasted(joined, contrast), lightness)
+        return self.weighed(found, bins, temperature)
+
+    def spread(self, bins: Tensor, temperature: Tensor | float) -> Tensor:
+        """Return how far the likely colors of each place lie from their mean.
+
+        Args:
+            bins: logits (N, K, h, w).
+            temperature: of the distribution, as for :meth:`annealed_mean`.
+
+        Returns:
+            (N, 1, h, w), standard deviation in Lab units.
+        """
+        shares = (bins / temperature).softmax(dim=1).float()
+        centers = self.bin_centers.t()
+        moments = torch.cat([centers, centers.square().sum(dim=0, keepdim=True)])
+        with torch.autocast(bins.device.type, enabled=False):
+            found = F.conv2d(shares, moments[:, :, None, None])
+        variance = found[:, 2:] - found[:, :2].square().sum(dim=1, keepdim=True)
+        return (variance.clamp(min=0) + 0.25).sqrt()
+
+    def weighed(self, ab: Tensor, bins: Tensor, temperature: Tensor | float) -> Tensor:
+        """Make pictures paler whose colors are in doubt, and stronger where they are sure.
+
+        A wrong color costs more the stronger it is; a right one is worth more. What is doubtful is
+        doubtful in the whole picture, more often than not, so that one factor serves all of it.
+
+        Args:
+            ab: (N, 2, H, W), Lab units.
+            bins: logits (N, K, h, w) that it came from.
+            temperature: that they were decoded with.
+        """
+        if not self.trusting:
+            return ab
+        doubt = self.spread(bins, temperature).mean(dim=(1, 2, 3), keepdim=True) / USUAL_SPREAD
+        chroma = (ab.square().sum(dim=1, keepdim=True) + 1e-2).sqrt()
+        strong = chroma.mean(dim=(2, 3), keepdim=True) / USUAL_CHROMA
+        s = self.settings
+        factor = doubt.pow(-s.confidence) * strong.pow(-s.evenness)
+        return (factor.clamp(*FACTORS) * ab).clamp(-AB_LIMIT, AB_LIMIT)
+
     def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:
         """Color a batch.
 
@@ -407,5 +481,6 @@ class FlagshipNet(nn.Module):
         temperature, share, gain = self.join.unbind()
         found = self.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
         if self.predicts == "ab":
-            found = self.contrasted(found, self.contrast) * self.codes(lightness)[1]
+            found = self.finished(found, bins, lightness, temperature, self.contrast)
+            found = found * self.codes(lightness)[1]
         return {self.predicts: found, "bins": bins}

@@ -21,9 +21,6 @@ class Flagship:
         more16: attention blocks at stride 16 besides the first.
         more8: attention blocks at stride 8.
         stretched: the network sees every picture with its tones spread over the whole range.
-        coherence: radius, in cells of 4 x 4 pixels, of the filter that smooths the color along the
-            picture's regions; 0: there is none.
-        smoothness: variance of sRGB codes -1..1 up to which that filter sees one region.
         gated: a second decoder, adapted to one kind of pictures, takes over where a picture is of
             that kind; for photographs only, and set by ``tinct finetune``.
         bin_step: width of an ab bin in Lab units.
@@ -42,6 +39,8 @@ class Flagship:
         believed_every: the extra term ``believed`` looks at every n-th picture of a batch.
         believed_by: the classifier that it asks, named like an encoder; empty: the encoder's own.
             One that is not the encoder's sees other mistakes, and leaves the encoder's for a test.
+        colorful: the extra term ``colorful`` asks for this share of the truth's colorfulness, of
+            the batch as a whole, so that the network chooses where color is safe.
         discriminator: channels of the first layer of a discriminator of patches, which the extra
             term ``adversarial`` asks, for line art only; 0: there is none.
         temperature: of the annealed mean over the bins.
@@ -49,10 +48,27 @@ class Flagship:
         gain: factor on the joined chroma.
         contrast: exponent that makes strong colors stronger and weak ones weaker; 0 is without. Not
             for line art.
+        coherence: radius, in cells of 4 x 4 pixels, of the filter that smooths the color along the
+            picture's regions; 0: there is none. Not for line art.
+        smoothness: variance of sRGB codes 0..1 up to which that filter sees one region.
+        confidence: exponent by which a picture gets paler the farther its likely colors lie apart.
+            Not for line art.
+        evenness: exponent by which a picture of strong colors gets paler, and one of weak ones
+            stronger. Not for line art.
         calm: how much of the rarity weights' effect on the bins is taken back at export, 0 to 1.
     """
 
-    DECODING: ClassVar = ("temperature", "bins_share", "gain", "contrast", "calm")
+    DECODING: ClassVar = (
+        "temperature",
+        "bins_share",
+        "gain",
+        "contrast",
+        "coherence",
+        "smoothness",
+        "confidence",
+        "evenness",
+        "calm",
+    )
 
     encoder: str = "efficientnet_lite0"
     pretrained: bool = True
@@ -62,8 +78,6 @@ class Flagship:
     more16: int = 0
     more8: int = 0
     stretched: bool = False
-    coherence: int = 0
-    smoothness: float = 0.01
     gated: bool = False
     bin_step: float = 10.0
     bin_sigma: float = 5.0
@@ -78,11 +92,16 @@ class Flagship:
     perceptual_every: int = 4
     believed_every: int = 2
     believed_by: str = "efficientnet_lite0"
+    colorful: float = 0.8
     discriminator: int = 0
     temperature: float = 0.45
     bins_share: float = 0.6
     gain: float = 1.35
     contrast: float = 0.0
+    coherence: int = 0
+    smoothness: float = 0.001
+    confidence: float = 0.0
+    evenness: float = 0.0
     calm: float = 0.5
 
 
@@ -163,6 +182,8 @@ def flagship_photo(size: Size) -> Recipe:
         temperature=0.25,
         bins_share=0.8,
         gain=1.3,
+        confidence=1.0,
+        evenness=0.3,
         calm=0.0,
     )
     data = replace(recipe.data, unhinted=0.75, degraded=0.6, sharp=1.5)
