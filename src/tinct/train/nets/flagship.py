@@ -42,7 +42,7 @@ STEEP = 12.0  # how fast a picture stops being of a kind
 FADING = 0.7  # what is left of a hint's presence when it is carried over to cells without any
 FAINTEST = 0.04  # range of sRGB codes; fainter pictures are not spread over the whole range
 USUAL_SPREAD, USUAL_CHROMA = 10.0, 8.0  # Lab units; what a picture has that stays as it is
-FACTORS = (0.2, 3.0)  # at most so much paler or stronger does doubt make a picture
+FACTORS = (0.2, 1.2)  # at most so much paler or stronger does doubt make a picture
 PIVOT = 12.0  # Lab units; the chroma that contrast leaves as it is
 MOST_CONTRAST = 3.0  # factor on chroma
 

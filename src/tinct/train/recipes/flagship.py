@@ -156,7 +156,9 @@ def flagship_photo(size: Size) -> Recipe:
         name="flagship-photo",
         family="flagship",
         task="photo",
-        model=replace(Flagship(), gain=1.072, contrast=0.5),
+        model=replace(
+            Flagship(), gain=1.085, contrast=0.6, coherence=3, confidence=1.0, evenness=0.2
+        ),
         stages=_STAGES[size],
         size=size,
         data=DataRecipe(hints="mixed", unhinted=0.88, most_hints=50, degraded=0.3, sharp=1.0),
