@@ -136,6 +136,26 @@ def test_ticks_outlive_a_folder_that_goes_away(tmp_path: Path) -> None:
     assert len(list(found)) < 4
 
 
+def test_where_the_system_watches_no_more_folders_they_are_looked_at_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchfiles = pytest.importorskip("watchfiles")
+    waited: list[float] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("OS file watch limit reached")
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return self.is_set()
+
+    monkeypatch.setattr(watchfiles, "watch", refuse)
+    found = ticks([tmp_path], recursive=False, stop=Stop())
+    assert [next(found) for _ in range(4)] == [True] * 4
+    assert waited == [1.0] * 3
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 def test_the_command_line_watches(tiny: Bundle, tmp_path: Path) -> None:
     pytest.importorskip("watchfiles")

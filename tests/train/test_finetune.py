@@ -87,7 +87,7 @@ def test_pictures_of_another_kind_are_colored_as_before(
     noise = np.random.default_rng(0).integers(0, 256, (160, 160), dtype=np.uint8)
     before, after = (rgb2lab(tinct.Colorizer(model)(noise)) for model in (nano, mine))
     changed = deltaE_ciede2000(before, after)
-    assert changed.mean() < 1
+    assert np.quantile(changed, 0.99) < 0.5  # what is left is a step of 8 bits here and there
     assert changed.max() < 2
     assert _error(mine, purple) < 0.9 * _error(nano, purple)
 

@@ -153,8 +153,8 @@ def ticks(
                 yield bool(changes)
                 if _identities(folders) != before:
                     break
-        except OSError:  # a folder is not there now
-            pass
+        except OSError:  # a folder is not there now, or the system watches no more of them
+            stop.wait(1.0)
         while not stop.is_set():
             yield True
             if None not in _identities(folders):

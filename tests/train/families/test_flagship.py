@@ -18,7 +18,6 @@ from tinct.train.nets.flagship import (
     Attention,
     FlagshipNet,
     Gate,
-    guided_filter,
     pool_hints,
     spread_hints,
     stretch,
@@ -269,35 +268,6 @@ def test_a_flat_picture_stays_gray() -> None:
         assert float(found["ab"].abs().max()) == 0
 
 
-def test_the_guided_filter_agrees_with_its_formula() -> None:
-    """He, Sun and Tang 2010, equations 5, 6 and 8, window by window in NumPy, at half the size."""
-    rng = np.random.default_rng(0)
-    whole = rng.random((2, 18, 22))
-    guide, x = whole.reshape(2, 9, 2, 11, 2).mean(axis=(2, 4))
-    radius, smoothness = 2, 0.03
-    rows, columns = guide.shape
-
-    def window(row: int, column: int) -> tuple[slice, slice]:
-        return (
-            slice(max(0, row - radius), row + radius + 1),
-            slice(max(0, column - radius), column + radius + 1),
-        )
-
-    slopes, offsets = np.empty_like(guide), np.empty_like(guide)
-    for place in np.ndindex(rows, columns):
-        part, value = guide[window(*place)], x[window(*place)]
-        covariance = (part * value).mean() - part.mean() * value.mean()
-        slopes[place] = covariance / (part.var() + smoothness)
-        offsets[place] = value.mean() - slopes[place] * part.mean()
-    lines = np.empty((1, 2, rows, columns))
-    for place in np.ndindex(rows, columns):
-        lines[0, :, *place] = slopes[window(*place)].mean(), offsets[window(*place)].mean()
-    larger = F.interpolate(torch.from_numpy(lines), scale_factor=2, mode="bilinear")[0].numpy()
-    planes = (torch.from_numpy(plane)[None, None] for plane in whole)
-    found = guided_filter(*planes, radius=radius, smoothness=smoothness)
-    np.testing.assert_allclose(found[0, 0].numpy(), larger[0] * whole[0] + larger[1], atol=1e-10)
-
-
 def test_seen_distance_is_cie94() -> None:
     rng = np.random.default_rng(5)
     chroma, hue, other = rng.uniform(1, 80, 50), rng.uniform(0, 6.3, 50), rng.uniform(0, 6.3, 50)
@@ -318,49 +288,6 @@ def test_seen_distance_is_cie94() -> None:
 def test_the_chroma_term_is_the_gap_between_mean_chromas() -> None:
     ab = torch.tensor([[3.0, -6.0], [4.0, 8.0]]).reshape(1, 2, 1, 2)
     assert float(mean_chroma(ab)) == pytest.approx((5 + 10) / 2, abs=1e-2)
-
-
-def test_contrast_spreads_chroma_about_its_pivot_and_keeps_hue(net: FlagshipNet) -> None:
-    ab = torch.tensor([[3.0, 12.0, 30.0], [4.0, 0.0, -40.0]]).reshape(1, 2, 1, 3)
-    found = net.contrasted(ab, 1.0)[0, :, 0]
-    np.testing.assert_allclose(np.hypot(*found[:, :2]), [5 * 5 / 12, 12], rtol=1e-3)
-    np.testing.assert_allclose(found[:, 2], [90, -110], rtol=1e-3)  # three times, limited
-    np.testing.assert_allclose(np.arctan2(*found[:, 0]), np.arctan2(3, 4), atol=1e-5)
-    assert torch.equal(net.contrasted(ab, 0.0), ab)
-
-
-def test_spread_is_the_deviation_of_the_likely_colors(net: FlagshipNet) -> None:
-    torch.manual_seed(0)
-    bins = 3 * torch.randn(1, len(ab_bins()), 2, 3)
-    found = net.spread(bins, 0.5)[0, 0]
-    shares = np.exp(2 * bins[0].double().numpy())
-    shares /= shares.sum(axis=0)
-    for row, column in np.ndindex(2, 3):
-        cov = np.cov(ab_bins().T, aweights=shares[:, row, column], ddof=0)
-        assert float(found[row, column]) == pytest.approx(np.sqrt(np.trace(cov) + 0.25), rel=1e-4)
-
-
-def test_doubt_makes_a_picture_paler() -> None:
-    """By the given powers of its mean spread and of its mean chroma; the first is unsure here."""
-    model = dataclasses.replace(NANO.model, confidence=0.5, evenness=0.25)
-    net = FlagshipNet(model)
-    bins = torch.zeros(3, len(ab_bins()), 2, 2)
-    bins[1:, 150] = 9.0
-    ab = torch.full((3, 2, 4, 4), 9.0)
-    ab[2] = 36.0
-    with torch.no_grad():
-        found = net.weighed(ab, bins, 1.0)
-        spread = net.spread(bins, 1.0).mean(dim=(1, 2, 3))
-    factor = (found / ab).mean(dim=(1, 2, 3))
-    ratio = float(spread[0] / spread[1]) ** 0.5
-    assert float(factor[1] / factor[0]) == pytest.approx(ratio, rel=1e-4)
-    assert ratio > 2
-    assert float(factor[1] / factor[2]) == pytest.approx(4**0.25, rel=1e-3)
-    bins[1:, 150] = 50.0  # no doubt at all: stronger, but not without end
-    with torch.no_grad():
-        assert float((net.weighed(ab, bins, 1.0) / ab).max()) == pytest.approx(1.2)
-    usual = FlagshipNet(dataclasses.replace(model, confidence=0.0, evenness=0.0))
-    assert torch.equal(usual.weighed(ab, bins, 1.0), ab)
 
 
 def test_colorfulness_is_the_measured_one() -> None:

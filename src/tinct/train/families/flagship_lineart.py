@@ -21,7 +21,8 @@ from torch.nn import functional as F
 from tinct.color import lab_to_rgb, lightness_to_gray
 from tinct.train.families.flagship import FlagshipTask
 from tinct.train.nets.blocks import ConvNormAct, PatchDiscriminator, ShuffleUp
-from tinct.train.nets.flagship import AB_LIMIT, STRIDES, FlagshipNet, spread_hints
+from tinct.train.nets.finishing import AB_LIMIT
+from tinct.train.nets.flagship import STRIDES, FlagshipNet, spread_hints
 from tinct.train.nets.losses import gan_loss
 from tinct.train.recipe import Recipe, Stage
 from tinct.train.recipes.flagship import Flagship

@@ -14,10 +14,8 @@ References:
     [3] R. Zhang, P. Isola, A. A. Efros: Colorful Image Colorization, ECCV 2016.
     [4] R. Zhang et al.: Real-Time User-Guided Image Colorization with Learned Deep Priors, SIGGRAPH
         2017.
-    [5] K. He, J. Sun, X. Tang: Guided Image Filtering, ECCV 2010.
-    [6] S. J. Gortler, R. Grzeszczuk, R. Szeliski, M. F. Cohen: The Lumigraph, SIGGRAPH 1996
+    [5] S. J. Gortler, R. Grzeszczuk, R. Szeliski, M. F. Cohen: The Lumigraph, SIGGRAPH 1996
         (pull-push).
-    [7] K. He, J. Sun: Fast Guided Filter, arXiv 1505.00996, 2015.
 """
 
 from __future__ import annotations
@@ -32,19 +30,15 @@ from torch.nn import functional as F
 from tinct.color import ab_bins, lightness_to_gray
 from tinct.train.nets import backbones
 from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
+from tinct.train.nets.finishing import AB_LIMIT, contrasted, guided_filter, spread, weighed
 from tinct.train.recipes.flagship import Flagship
 
-AB_LIMIT = 110.0
 MULTIPLE_OF = 32
 STRIDES = (32, 16, 8, 4, 2)
 REACH = 1.5  # times as far as nineteen of twenty pictures of a kind are: half of the kind
 STEEP = 12.0  # how fast a picture stops being of a kind
 FADING = 0.7  # what is left of a hint's presence when it is carried over to cells without any
 FAINTEST = 0.04  # range of sRGB codes; fainter pictures are not spread over the whole range
-USUAL_SPREAD, USUAL_CHROMA = 10.0, 8.0  # Lab units; what a picture has that stays as it is
-FACTORS = (0.2, 1.2)  # at most so much paler or stronger does doubt make a picture
-PIVOT = 12.0  # Lab units; the chroma that contrast leaves as it is
-MOST_CONTRAST = 3.0  # factor on chroma
 
 
 class Attention(nn.Module):
@@ -158,7 +152,7 @@ def pool_hints(hint: Tensor, stride: int) -> Tensor:
 
 
 def spread_hints(hint: Tensor, strides: Sequence[int]) -> dict[int, Tensor]:
-    """Tell every cell what the hints nearest to it say: pull up a pyramid, push down again [6].
+    """Tell every cell what the hints nearest to it say: pull up a pyramid, push down again [5].
 
     A point is one cell in thousands; a network that has seen few pictures learns to overlook it.
     What a cell does not know itself it has from the next coarser stride, the coarsest from its
@@ -218,45 +212,13 @@ def stretch(gray: Tensor) -> tuple[Tensor, Tensor]:
     return spread.clamp(-0.2, 1.2), (span / 0.02).clamp(max=1)
 
 
-def box_mean(x: Tensor, radius: int) -> Tensor:
-    """Mean over squares of side ``2 radius + 1``, cut off at the borders."""
-    side = 2 * radius + 1
-    down = F.avg_pool2d(x, (side, 1), 1, (radius, 0), count_include_pad=False)
-    return F.avg_pool2d(down, (1, side), 1, (0, radius), count_include_pad=False)
-
-
-def guided_filter(guide: Tensor, x: Tensor, *, radius: int, smoothness: float) -> Tensor:
-    """Smooth maps inside the regions of a guide, but not over its edges [5].
-
-    In every square each map is taken for a linear function of the guide; what all squares say of a
-    place is averaged. The functions are found at half the size and used at the whole [7].
-
-    Args:
-        guide: (N, 1, H, W); H and W are even.
-        x: (N, C, H, W).
-        radius: of the squares, in cells of 2 x 2 places.
-        smoothness: variance of the guide up to which a square counts as one region.
-
-    Returns:
-        (N, C, H, W).
-    """
-    small, maps = F.avg_pool2d(guide, 2), F.avg_pool2d(x, 2)
-    mean_guide, mean_x = box_mean(small, radius), box_mean(maps, radius)
-    variance = box_mean(small * small, radius) - mean_guide * mean_guide
-    slope = (box_mean(small * maps, radius) - mean_guide * mean_x) / (variance + smoothness)
-    line = box_mean(torch.cat([slope, mean_x - slope * mean_guide], dim=1), radius)
-    line = F.interpolate(line, scale_factor=2.0, mode="bilinear", align_corners=False)
-    slope, offset = line.chunk(2, dim=1)
-    return slope * guide + offset
-
-
 class FlagshipNet(nn.Module):
     """``net(lightness, hint) -> {"ab": (N, 2, H/2, W/2), "bins": (N, K, H/4, W/4)}``.
 
     H and W are multiples of 32.
     ``ab`` joins the two heads: ``gain * ((1 - s) * regressed + s * annealed mean of the bins)``.
     It gets more contrast of chroma, is smoothed along the regions of the picture, and becomes paler
-    where it is in doubt; see :meth:`contrasted`, :meth:`coherent` and :meth:`weighed`.
+    where it is in doubt; see :mod:`tinct.train.nets.finishing`.
     """
 
     predicts = "ab"
@@ -299,7 +261,6 @@ class FlagshipNet(nn.Module):
         self.register_buffer("join", torch.zeros(3))
         self.set_join(settings.temperature, settings.bins_share, settings.gain)
         self.contrast = settings.contrast
-        self.trusting = bool(settings.confidence or settings.evenness)
         if settings.gated and alone:
             self.tuned = FlagshipNet(settings, channels=channels)
             self.gate = Gate(c32)
@@ -377,41 +338,6 @@ class FlagshipNet(nn.Module):
         ab = gain * ((1 - share) * regressed + share * drawn)
         return ab.clamp(-AB_LIMIT, AB_LIMIT)
 
-    def contrasted(self, ab: Tensor, contrast: float) -> Tensor:
-        """Make strong colors of ab maps (N, 2, H, W) stronger and weak ones weaker.
-
-        Where the network is unsure it gives a weak mean of what may be, brownish for the most part;
-        a strong color is one that it is sure of.
-
-        Args:
-            ab: Lab units.
-            contrast: exponent on chroma, beyond 1; 0 changes nothing.
-        """
-        if not contrast:
-            return ab
-        chroma = (ab.square().sum(dim=1, keepdim=True) + 1e-4).sqrt()
-        found = ab * (chroma / PIVOT).pow(contrast).clamp(max=MOST_CONTRAST)
-        return found.clamp(-AB_LIMIT, AB_LIMIT)
-
-    def coherent(self, ab: Tensor, lightness: Tensor) -> Tensor:
-        """Smooth ab maps (N, 2, H/2, W/2) along the regions of the picture.
-
-        Colors that disagree inside one region mislead the eye, and a classifier, even where they
-        are faint.
-
-        Args:
-            ab: Lab units.
-            lightness: the picture's, (N, 1, H, W), L* 0..100.
-        """
-        s = self.settings
-        if not s.coherence:
-            return ab
-        guide = F.avg_pool2d(self.codes(lightness)[0], 2)
-        with torch.autocast(ab.device.type, enabled=False):  # small differences of large sums
-            return guided_filter(
-                guide.float(), ab.float(), radius=s.coherence, smoothness=s.smoothness
-            )
-
     def finished(
         self,
         joined: Tensor,
@@ -427,48 +353,17 @@ class FlagshipNet(nn.Module):
             bins: logits (N, K, h, w) that it came from.
             lightness: the picture's, (N, 1, H, W), L* 0..100.
             temperature: that the bins were decoded with.
-            contrast: as for :meth:`contrasted`.
+            contrast: as for :func:`tinct.train.nets.finishing.contrasted`.
         """
-        found = self.coherent(self.contrasted(joined, contrast), lightness)
-        return self.weighed(found, bins, temperature)
-
-    def spread(self, bins: Tensor, temperature: Tensor | float) -> Tensor:
-        """Return how far the likely colors of each place lie from their mean.
-
-        Args:
-            bins: logits (N, K, h, w).
-            temperature: of the distribution, as for :meth:`annealed_mean`.
-
-        Returns:
-            (N, 1, h, w), standard deviation in Lab units.
-        """
-        shares = (bins / temperature).softmax(dim=1).float()
-        centers = self.bin_centers.t()
-        moments = torch.cat([centers, centers.square().sum(dim=0, keepdim=True)])
-        with torch.autocast(bins.device.type, enabled=False):
-            found = F.conv2d(shares, moments[:, :, None, None])
-        variance = found[:, 2:] - found[:, :2].square().sum(dim=1, keepdim=True)
-        return (variance.clamp(min=0) + 0.25).sqrt()
-
-    def weighed(self, ab: Tensor, bins: Tensor, temperature: Tensor | float) -> Tensor:
-        """Make pictures paler whose colors are in doubt, and stronger where they are sure.
-
-        A wrong color costs more the stronger it is; a right one is worth more. What is doubtful is
-        doubtful in the whole picture, more often than not, so that one factor serves all of it.
-
-        Args:
-            ab: (N, 2, H, W), Lab units.
-            bins: logits (N, K, h, w) that it came from.
-            temperature: that they were decoded with.
-        """
-        if not self.trusting:
-            return ab
-        doubt = self.spread(bins, temperature).mean(dim=(1, 2, 3), keepdim=True) / USUAL_SPREAD
-        chroma = (ab.square().sum(dim=1, keepdim=True) + 1e-2).sqrt()
-        strong = chroma.mean(dim=(2, 3), keepdim=True) / USUAL_CHROMA
         s = self.settings
-        factor = doubt.pow(-s.confidence) * strong.pow(-s.evenness)
-        return (factor.clamp(*FACTORS) * ab).clamp(-AB_LIMIT, AB_LIMIT)
+        ab = contrasted(joined, contrast)
+        if s.coherence:
+            guide = F.avg_pool2d(self.codes(lightness)[0], 2)
+            ab = guided_filter(guide, ab, radius=s.coherence, smoothness=s.smoothness)
+        if s.confidence or s.evenness:
+            doubt = spread(bins / temperature, self.bin_centers)
+            ab = weighed(ab, doubt, confidence=s.confidence, evenness=s.evenness)
+        return ab
 
     def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:
         """Color a batch.
