@@ -360,6 +360,11 @@ def find_for_task(task: str) -> Bundle | None:
     return min(found, key=lambda bundle: (bundle.name != task, bundle.name), default=None)
 
 
+def is_model(text: str) -> bool:
+    """Return whether a text is the name of an installed bundle, or the path of one."""
+    return text in _folders()[0] or _is_file(Path(text) / MANIFEST)
+
+
 def find_bundle(model: str | Path) -> Bundle:
     """Return a bundle by name or by path.
 

@@ -15,6 +15,7 @@ import pytest
 import tinct.train
 from command_line import Captured
 from tinct import errors
+from tinct.bundle import Bundle
 from tinct.command import cli, commands, options
 
 # Every option of every command; whoever changes the command line changes this list knowingly.
@@ -40,6 +41,7 @@ OPTIONS = {
     "--json --model --quality --device --threads",
     "train": "-h --help --list --data --out --size --set --resume --from --new --anew",
     "pack": "-h --help -o --output --mib --short",
+    "average": "-h --help -o --output",
     "finetune": "-h --help --from -o --output --name --overwrite",
     "export": "-h --help -o --output --name --set --overwrite",
     "report": "-h --help --data --show --limit --json --html --markdown --pictures",
@@ -136,6 +138,7 @@ def test_short_answers_import_nothing_heavy(words: list[str]) -> None:
         (["train", "flagship-photo"], "--data FOLDER and --out RUN"),
         (["train", "flagship-photo", "--set", "x"], "'x' is not NAME=VALUE"),
         (["export", "run"], "-o/--output"),
+        (["average", "run", "run"], "-o/--output"),
         (["finetune", "folder"], "-o/--output"),
         (["pack", "folder"], "-o/--output"),
         (["report", "--data", "x"], "RUN|NAME|PATH"),
@@ -210,6 +213,23 @@ def test_export_gets_what_was_asked(make_wing: list[Any]) -> None:
     assert cli.main(words) == 0
     more = {"name": "mine", "overwrite": True, "overrides": {"gain": "1.2"}}
     assert make_wing == [((Path("run"), Path("out")), more)]
+
+
+def test_export_of_a_model_decodes_it_anew(
+    make_wing: list[Any], tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+
+    def door(*values: Any, **more: Any) -> Path:
+        calls.append((values, more))
+        return Path("bundle")
+
+    monkeypatch.setitem(sys.modules, "tinct.train.redecode", types.SimpleNamespace(redecode=door))
+    assert cli.main(["export", str(tiny.path), "-o", "out", "--set", "gain=0.8"]) == 0
+    (((bundle, out), more),) = calls
+    assert (bundle.path, out) == (tiny.path, Path("out"))
+    assert more == {"name": None, "overwrite": False, "overrides": {"gain": "0.8"}}
+    assert make_wing == []
 
 
 def on_terminal(*words: str | Path) -> tuple[int, str]:

@@ -34,6 +34,7 @@ COMMANDS = {
     "cluster": "commands:cluster",
     "train": "commands:train",
     "pack": "commands:pack",
+    "average": "commands:average",
     "finetune": "commands:finetune",
     "export": "commands:export",
     "report": "commands:report",

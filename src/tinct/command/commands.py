@@ -293,6 +293,18 @@ def pack(given: argparse.Namespace) -> int:
     return 0
 
 
+def average(given: argparse.Namespace) -> int:
+    """Make the mean of several runs' weights a run."""
+    _need_train_extra()
+    from tinct.train.average import average as average_runs
+    from tinct.train.data.sources import split_source
+
+    runs = [(Path(folder), share) for folder, share in map(split_source, given.runs)]
+    folder = average_runs(runs, Path(given.output))
+    terminal.say(f"the mean is in {folder}; next: tinct export {folder} -o FOLDER")
+    return 0
+
+
 def finetune(given: argparse.Namespace) -> int:
     """Adapt a model to a person's pictures."""
     _need_train_extra()
@@ -319,17 +331,24 @@ def finetune(given: argparse.Namespace) -> int:
 
 
 def export(given: argparse.Namespace) -> int:
-    """Turn a run into a bundle."""
+    """Turn a run into a bundle, or a bundle into one that decodes color differently."""
     _need_train_extra()
-    from tinct.train.export import export as export_run
+    from tinct.bundle import find_bundle, is_model
 
-    folder = export_run(
-        Path(given.run),
-        Path(given.output),
-        name=given.name,
-        overwrite=given.overwrite,
-        overrides=dict(given.set),
-    )
+    out = Path(given.output)
+    chosen: dict[str, Any] = {
+        "name": given.name,
+        "overwrite": given.overwrite,
+        "overrides": dict(given.set),
+    }
+    if is_model(given.run):
+        from tinct.train.redecode import redecode
+
+        folder = redecode(find_bundle(given.run), out, **chosen)
+    else:
+        from tinct.train.export import export as export_run
+
+        folder = export_run(Path(given.run), out, **chosen)
     terminal.say(f"the model is in {folder}; use it with --model {folder}")
     return 0
 

@@ -70,12 +70,16 @@ def export() -> Parser:
     """Return the parser of ``tinct export``."""
     parser = Parser(
         "export",
-        description="Turn a training run into a model. Needs the extra: pip install 'tinct[train]'",
+        description="Turn a training run into a model, or a model into one that decodes color "
+        "differently. Needs the extra: pip install 'tinct[train]'",
         epilog="""\
-example:
-  tinct export runs/first -o mine && tinct photo.jpg --model mine""",
+examples:
+  tinct export runs/first -o mine && tinct photo.jpg --model mine
+  tinct export photo --set gain=0.8 -o calmer""",
     )
-    parser.add_argument("run", metavar="RUN", help="the folder of a training run")
+    parser.add_argument(
+        "run", metavar="RUN", help="the folder of a training run; or a model, with --set"
+    )
     parser.add_argument(
         "-o", "--output", required=True, metavar="FOLDER", help="the bundle folder to write"
     )
@@ -116,6 +120,26 @@ example:
         metavar="N",
         help="short sides are shrunk to N pixels (default: 128)",
     )
+    return parser
+
+
+def average() -> Parser:
+    """Return the parser of ``tinct average``."""
+    parser = Parser(
+        "average",
+        description="Make the mean of several training runs' weights a run of its own, to export "
+        "it or to go on from it. Needs the extra: pip install 'tinct[train]'",
+        epilog="""\
+example:
+  tinct average runs/before runs/after=3 -o runs/mean && tinct export runs/mean -o mine""",
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN[=SHARE]",
+        help="folders of runs of one network, and how much each counts (default: 1)",
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="RUN", help="a new folder")
     return parser
 
 

@@ -42,8 +42,9 @@ COMMANDS = {
     "cluster": "color very many pictures on many machines",
     "train": "train a model from a recipe",
     "pack": "pack pictures into tar files for training somewhere else",
+    "average": "make the mean of several runs' weights a run",
     "finetune": "adapt a model to your own color pictures",
-    "export": "turn a training run into a model bundle",
+    "export": "turn a training run into a model bundle, or choose a bundle's decoding anew",
     "report": "compare runs and models in one table, with pictures",
 }
 
@@ -432,6 +433,7 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "cluster": cluster,
     "train": making_options.train,
     "pack": making_options.pack,
+    "average": making_options.average,
     "finetune": making_options.finetune,
     "export": making_options.export,
     "report": making_options.report,

@@ -83,7 +83,7 @@ def calibrate(
             with torch.no_grad():
                 found = net.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
                 if net.predicts == "ab":
-                    found = net.finished(found, bins, part.input_lightness, temperature, contrast)
+                    found = net.finished(found, bins, part.input_lightness, contrast)
             lab = torch.cat([truth[:, :1], found], dim=1) if net.predicts == "ab" else found
             error = ciede2000(np.moveaxis(lab.numpy(), 1, -1), true_lab)
             errors[key] += float(error.mean()) * count

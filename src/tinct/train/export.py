@@ -138,6 +138,55 @@ def _check(
     return worst
 
 
+def check_free(out: Path, *, overwrite: bool) -> None:
+    """Raise UsageError where a bundle would overwrite what nobody said it may."""
+    if out.exists() and not overwrite:
+        raise UsageError(f"{str(out)!r} exists already; choose another folder or pass --overwrite.")
+
+
+def to_model(recipe: Recipe, task: Task) -> tuple[bytes, list[str], dict[str, float]]:
+    """Turn a task's network into an ONNX file.
+
+    Args:
+        recipe: its recipe.
+        task: settled for export, in evaluation mode.
+
+    Returns:
+        The file, the names of its outputs, and how far it is from the network, in Lab units, with
+        weights as trained and as they are stored.
+
+    Raises:
+        TrainingError: it is too far from it.
+    """
+    net, multiple_of = task.net, recipe.multiple_of
+    with torch.no_grad():
+        outputs = list(net(*_example(1, multiple_of, multiple_of)))
+    graph = _to_graph(net, outputs, multiple_of=multiple_of, takes_hints=task.takes_hints)
+    graph.doc_string = f"tinct {tinct.__version__}: {recipe.name}"
+    exact = graph.SerializeToString()
+    halve_weights(graph)
+    model = graph.SerializeToString()
+    parity = {
+        "float32": _check(exact, net, outputs, multiple_of=multiple_of, tolerance=EXACT),
+        "float16 weights": _check(model, net, outputs, multiple_of=multiple_of, tolerance=HALVED),
+    }
+    return model, outputs, parity
+
+
+def decoded(recipe: Recipe, overrides: Mapping[str, str] | None) -> Recipe:
+    """Return a recipe with fields of ``model`` that concern decoding replaced.
+
+    Raises:
+        UsageError: a field is none of the settings' ``DECODING``, or its value is wrong.
+    """
+    decoding: tuple[str, ...] = getattr(recipe.model, "DECODING", ())
+    for key in overrides or {}:
+        if key not in decoding:
+            allowed = f"only {', '.join(decoding)}" if decoding else "nothing"
+            raise UsageError(f"--set {key}: {allowed} can be chosen after training.")
+    return replace_fields(recipe, {f"model.{k}": text for k, text in (overrides or {}).items()})
+
+
 def load_task(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Recipe, Task]:
     """Return a run's recipe and its task with the averaged weights, in evaluation mode.
 
@@ -150,14 +199,8 @@ def load_task(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Re
         UsageError: an override is unknown.
     """
     folder = RunDir(run)
-    held = folder.recipe()
     state = folder.load()
-    decoding: tuple[str, ...] = getattr(held.model, "DECODING", ())
-    for key in overrides or {}:
-        if key not in decoding:
-            allowed = f"only {', '.join(decoding)}" if decoding else "nothing"
-            raise UsageError(f"--set {key}: {allowed} can be chosen after training.")
-    recipe = replace_fields(held, {f"model.{key}": text for key, text in (overrides or {}).items()})
+    recipe = decoded(folder.recipe(), overrides)
     plain = recipe
     if hasattr(recipe.model, "pretrained"):
         model = dataclasses.replace(recipe.model, pretrained=False)
@@ -206,22 +249,11 @@ def export(
             network.
         UsageError: the folder exists and ``overwrite`` was not asked for.
     """
-    if out.exists() and not overwrite:
-        raise UsageError(f"{str(out)!r} exists already; choose another folder or pass --overwrite.")
+    check_free(out, overwrite=overwrite)
     recipe, task = load_task(run, overrides)
     net, multiple_of = task.net, recipe.multiple_of
     state = RunDir(run).load()
-    with torch.no_grad():
-        outputs = list(net(*_example(1, multiple_of, multiple_of)))
-    graph = _to_graph(net, outputs, multiple_of=multiple_of, takes_hints=task.takes_hints)
-    graph.doc_string = f"tinct {tinct.__version__}: {recipe.name}"
-    exact = graph.SerializeToString()
-    halve_weights(graph)
-    model = graph.SerializeToString()
-    parity = {
-        "float32": _check(exact, net, outputs, multiple_of=multiple_of, tolerance=EXACT),
-        "float16 weights": _check(model, net, outputs, multiple_of=multiple_of, tolerance=HALVED),
-    }
+    model, outputs, parity = to_model(recipe, task)
     bins = net.bin_centers.tolist() if "bins" in outputs else []  # type: ignore[operator]
     data = RunDir(run).data()
     manifest = Manifest(

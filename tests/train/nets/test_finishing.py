@@ -8,16 +8,19 @@ import torch
 from torch.nn import functional as F
 
 from tinct.color import ab_bins
-from tinct.train.nets.finishing import contrasted, guided_filter, spread, weighed
+from tinct.train.nets.finishing import coherent, contrasted, guided_filter, spread, weighed
 
 
-def test_the_guided_filter_agrees_with_its_formula() -> None:
-    """He, Sun and Tang 2010, equations 5, 6 and 8, window by window in NumPy, at half the size."""
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_guided_filter_agrees_with_its_formula(channels: int) -> None:
+    """He, Sun and Tang 2010, equations 5, 6, 8 and 14 to 16, window by window in NumPy, at half
+    the size."""
     rng = np.random.default_rng(0)
-    whole = rng.random((2, 18, 22))
-    guide, x = whole.reshape(2, 9, 2, 11, 2).mean(axis=(2, 4))
+    whole = rng.random((channels + 1, 18, 22))
+    small = whole.reshape(-1, 9, 2, 11, 2).mean(axis=(2, 4))
+    guide, x = small[:channels], small[channels]
     radius, smoothness = 2, 0.03
-    rows, columns = guide.shape
+    rows, columns = x.shape
 
     def window(row: int, column: int) -> tuple[slice, slice]:
         return (
@@ -25,19 +28,43 @@ def test_the_guided_filter_agrees_with_its_formula() -> None:
             slice(max(0, column - radius), column + radius + 1),
         )
 
-    slopes, offsets = np.empty_like(guide), np.empty_like(guide)
+    functions = np.empty((channels + 1, rows, columns))
     for place in np.ndindex(rows, columns):
-        part, value = guide[window(*place)], x[window(*place)]
-        covariance = (part * value).mean() - part.mean() * value.mean()
-        slopes[place] = covariance / (part.var() + smoothness)
-        offsets[place] = value.mean() - slopes[place] * part.mean()
-    lines = np.empty((1, 2, rows, columns))
+        part = guide[:, *window(*place)].reshape(channels, -1)
+        value = x[window(*place)].ravel()
+        left = np.cov(part, ddof=0).reshape(channels, channels) + smoothness * np.eye(channels)
+        right = (part * value).mean(axis=1) - part.mean(axis=1) * value.mean()
+        slope = np.linalg.solve(left, right)
+        functions[:, *place] = [*slope, value.mean() - slope @ part.mean(axis=1)]
+    lines = np.empty((1, channels + 1, rows, columns))
     for place in np.ndindex(rows, columns):
-        lines[0, :, *place] = slopes[window(*place)].mean(), offsets[window(*place)].mean()
+        lines[0, :, *place] = functions[:, *window(*place)].mean(axis=(1, 2))
     larger = F.interpolate(torch.from_numpy(lines), scale_factor=2, mode="bilinear")[0].numpy()
-    planes = (torch.from_numpy(plane)[None, None] for plane in whole)
-    found = guided_filter(*planes, radius=radius, smoothness=smoothness)
-    np.testing.assert_allclose(found[0, 0].numpy(), larger[0] * whole[0] + larger[1], atol=1e-5)
+    planes = torch.from_numpy(whole)[None]
+    found = guided_filter(
+        planes[:, :channels], planes[:, channels:], radius=radius, smoothness=smoothness
+    )
+    expected = (larger[:channels] * whole[:channels]).sum(axis=0) + larger[channels]
+    np.testing.assert_allclose(found[0, 0].numpy(), expected, atol=1e-5)
+
+
+def test_color_tells_regions_of_one_gray_apart() -> None:
+    """A face before a backdrop of its own gray: no glow; specks inside each are smoothed away."""
+    gray = torch.full((1, 1, 64, 64), 0.6)
+    ab = torch.zeros(1, 2, 64, 64)
+    ab[..., 32:] = 30.0
+    sides = ab.clone()
+    ab = ab + 4 * torch.randn(ab.shape, generator=torch.Generator().manual_seed(0))
+    beside = slice(16, 24)  # columns of the backdrop, near the face
+
+    def glow(color_range: float) -> float:
+        found = coherent(gray, ab, radius=6, smoothness=0.001, color_range=color_range)
+        return float((found - sides)[..., beside].mean())
+
+    assert glow(0.0) > 3
+    assert abs(glow(280.0)) < 1
+    found = coherent(gray, ab, radius=6, smoothness=0.001, color_range=280.0)
+    assert float((found - sides)[..., 40:].std()) < 0.5 * float((ab - sides)[..., 40:].std())
 
 
 def test_contrast_spreads_chroma_about_its_pivot_and_keeps_hue() -> None:
@@ -52,7 +79,7 @@ def test_contrast_spreads_chroma_about_its_pivot_and_keeps_hue() -> None:
 def test_spread_is_the_deviation_of_the_likely_colors() -> None:
     torch.manual_seed(0)
     bins = 3 * torch.randn(1, len(ab_bins()), 2, 3)
-    found = spread(2 * bins, torch.from_numpy(ab_bins()))[0, 0]
+    found = spread(0.9 * bins, torch.from_numpy(ab_bins()))[0, 0]  # at a temperature of 0.45
     shares = np.exp(2 * bins[0].double().numpy())
     shares /= shares.sum(axis=0)
     for row, column in np.ndindex(2, 3):

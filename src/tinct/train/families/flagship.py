@@ -190,9 +190,7 @@ class FlagshipTask(Task):
             colored = self.net.joined(
                 regressed, calm, temperature=s.temperature, share=s.bins_share, gain=s.gain
             )
-            colored = self.net.finished(
-                colored, calm, batch.input_lightness, s.temperature, s.contrast
-            )
+            colored = self.net.finished(colored, calm, batch.input_lightness, s.contrast)
         if colorful:
             lightness = F.avg_pool2d(batch.lightness, 2)
             made, true = (colorfulness(_rgb(lightness, ab)).mean() for ab in (colored, truth))

@@ -30,7 +30,14 @@ from torch.nn import functional as F
 from tinct.color import ab_bins, lightness_to_gray
 from tinct.train.nets import backbones
 from tinct.train.nets.blocks import ConvNormAct, ShuffleUp
-from tinct.train.nets.finishing import AB_LIMIT, contrasted, guided_filter, spread, weighed
+from tinct.train.nets.finishing import (
+    AB_LIMIT,
+    coherent,
+    contrasted,
+    expected,
+    spread,
+    weighed,
+)
 from tinct.train.recipes.flagship import Flagship
 
 MULTIPLE_OF = 32
@@ -319,9 +326,7 @@ class FlagshipNet(nn.Module):
 
     def annealed_mean(self, bins: Tensor, temperature: Tensor | float) -> Tensor:
         """Decode logits (N, K, h, w) to ab (N, 2, h, w) by the annealed mean [3]; 1 is the mean."""
-        shares = (bins / temperature).softmax(dim=1)
-        with torch.autocast(bins.device.type, enabled=False):
-            return F.conv2d(shares.float(), self.bin_centers.t()[:, :, None, None])
+        return expected(bins, self.bin_centers.t(), temperature)
 
     def joined(
         self,
@@ -343,7 +348,6 @@ class FlagshipNet(nn.Module):
         joined: Tensor,
         bins: Tensor,
         lightness: Tensor,
-        temperature: Tensor | float,
         contrast: float,
     ) -> Tensor:
         """Make of the joined heads the ab maps (N, 2, H/2, W/2) that are exported.
@@ -352,16 +356,20 @@ class FlagshipNet(nn.Module):
             joined: as from :meth:`joined`.
             bins: logits (N, K, h, w) that it came from.
             lightness: the picture's, (N, 1, H, W), L* 0..100.
-            temperature: that the bins were decoded with.
             contrast: as for :func:`tinct.train.nets.finishing.contrasted`.
         """
         s = self.settings
         ab = contrasted(joined, contrast)
         if s.coherence:
-            guide = F.avg_pool2d(self.codes(lightness)[0], 2)
-            ab = guided_filter(guide, ab, radius=s.coherence, smoothness=s.smoothness)
+            ab = coherent(
+                F.avg_pool2d(self.codes(lightness)[0], 2),
+                ab,
+                radius=s.coherence,
+                smoothness=s.smoothness,
+                color_range=s.color_range,
+            )
         if s.confidence or s.evenness:
-            doubt = spread(bins / temperature, self.bin_centers)
+            doubt = spread(bins, self.bin_centers)
             ab = weighed(ab, doubt, confidence=s.confidence, evenness=s.evenness)
         return ab
 
@@ -376,6 +384,6 @@ class FlagshipNet(nn.Module):
         temperature, share, gain = self.join.unbind()
         found = self.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
         if self.predicts == "ab":
-            found = self.finished(found, bins, lightness, temperature, self.contrast)
+            found = self.finished(found, bins, lightness, self.contrast)
             found = found * self.codes(lightness)[1]
         return {self.predicts: found, "bins": bins}

@@ -51,6 +51,8 @@ class Flagship:
         coherence: radius, in cells of 4 x 4 pixels, of the filter that smooths the color along the
             picture's regions; 0: there is none. Not for line art.
         smoothness: variance of sRGB codes 0..1 up to which that filter sees one region.
+        color_range: difference of colors, in Lab units, that tells regions apart as much as that of
+            black and white; 0: gray alone does.
         confidence: exponent by which a picture gets paler the farther its likely colors lie apart.
             Not for line art.
         evenness: exponent by which a picture of strong colors gets paler, and one of weak ones
@@ -65,6 +67,7 @@ class Flagship:
         "contrast",
         "coherence",
         "smoothness",
+        "color_range",
         "confidence",
         "evenness",
         "calm",
@@ -100,6 +103,7 @@ class Flagship:
     contrast: float = 0.0
     coherence: int = 0
     smoothness: float = 0.001
+    color_range: float = 0.0
     confidence: float = 0.0
     evenness: float = 0.0
     calm: float = 0.5
@@ -157,7 +161,15 @@ def flagship_photo(size: Size) -> Recipe:
         family="flagship",
         task="photo",
         model=replace(
-            Flagship(), gain=1.085, contrast=0.6, coherence=3, confidence=1.0, evenness=0.2
+            Flagship(),
+            temperature=0.38,
+            bins_share=0.7,
+            gain=1.14,
+            contrast=0.6,
+            coherence=8,
+            color_range=280.0,
+            confidence=1.25,
+            evenness=0.2,
         ),
         stages=_STAGES[size],
         size=size,
@@ -177,6 +189,7 @@ def flagship_photo(size: Size) -> Recipe:
         more8=1,
         stretched=True,
         coherence=4,
+        color_range=300.0,
         perceptual_network="random",
         perceptual_every=3,
         seen=True,
