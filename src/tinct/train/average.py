@@ -46,7 +46,7 @@ def average(runs: Sequence[tuple[Path, float]], out: Path) -> Path:
     data: list[dict[str, Any]] = []
     seen = 0
     for path, share in runs:
-        folder = RunDir.found(path)
+        folder = RunDir(path)
         recipe, state = folder.recipe(), folder.load()
         weights = state["ema"] if recipe.optimizer.ema else state["module"]
         if mean:

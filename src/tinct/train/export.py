@@ -199,8 +199,8 @@ def load_task(run: Path, overrides: Mapping[str, str] | None = None) -> tuple[Re
         UsageError: an override is unknown.
     """
     folder = RunDir(run)
-    state = folder.load()
     recipe = decoded(folder.recipe(), overrides)
+    state = folder.load()
     plain = recipe
     if hasattr(recipe.model, "pretrained"):
         model = dataclasses.replace(recipe.model, pretrained=False)

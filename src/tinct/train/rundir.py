@@ -49,17 +49,6 @@ class RunDir:
         self.checkpoint = path / "last.ckpt"
         self.metrics = path / "metrics.jsonl"
 
-    @classmethod
-    def found(cls, path: Path) -> RunDir:
-        """Return the folder of a run that is there.
-
-        Raises:
-            TrainingError: there is none.
-        """
-        if not (path / "recipe.json").is_file():
-            raise TrainingError(f"There is no training run in {str(path)!r}.")
-        return cls(path)
-
     def begin(self, recipe: Recipe, data: list[dict[str, Any]], *, resume: bool) -> None:
         """Make the folder and write down what the run depends on.
 
