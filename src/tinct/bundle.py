@@ -362,7 +362,8 @@ def find_for_task(task: str) -> Bundle | None:
 
 def is_model(text: str) -> bool:
     """Return whether a text is the name of an installed bundle, or the path of one."""
-    return text in _folders()[0] or _is_file(Path(text) / MANIFEST)
+    path = Path(text)
+    return text in _folders()[0] or _is_file(path / MANIFEST) or path.name == MODEL
 
 
 def find_bundle(model: str | Path) -> Bundle:

@@ -9,7 +9,6 @@ colors only what is like the pictures that it learned from, so that all else is 
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from tinct.measure import metrics
 from tinct.measure.dataset import gray_of
 from tinct.train.data.store import cache_folder, open_store
 from tinct.train.export import export
-from tinct.train.families import build_task, recipe_from_json
+from tinct.train.families import build_task, recipe_of
 from tinct.train.recipe import DataRecipe, Recipe, Stage
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch
@@ -133,8 +132,8 @@ def recipe_for(bundle: Bundle, *, pictures: int) -> Recipe:
             f"The model {held.name!r} was adapted before; adapt the model that it was made from to "
             "all the pictures together."
         )
-    known = {field.name for field in dataclasses.fields(Recipe)}
-    recipe = recipe_from_json(json.dumps({k: v for k, v in held.recipe.items() if k in known}))
+    recipe = recipe_of(held.recipe)
+    assert recipe is not None  # it has a family, and a recipe
     steps = max(LOOKS, ROUNDS * pictures // BATCH)
     size = min(SIZE, recipe.stages[-1].size)
     stage = Stage(size=size, steps=steps, batch=BATCH, lr=RATE, freeze=FROZEN, patience=PATIENCE)

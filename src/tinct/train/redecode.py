@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from tinct.bundle import Bundle, write_bundle
 from tinct.errors import TrainingError, UsageError
 from tinct.measure.curves import CURVES
 from tinct.train.export import OPSET, check_free, decoded, to_model
-from tinct.train.families import build_task, recipe_from_json
+from tinct.train.families import build_task, recipe_of
 from tinct.train.recipe import Recipe
 from tinct.train.task import Task
 from tinct.train.warm_start import warm_start
@@ -39,13 +38,11 @@ def load_bundle_task(
         UsageError: an override is unknown, or ``calm``.
         TrainingError: the bundle was not made by tinct, or by a version of it that made others.
     """
-    held = bundle.manifest.recipe
-    known = {part.name for part in dataclasses.fields(Recipe)}
-    if not known & set(held):
+    recipe = recipe_of(bundle.manifest.recipe)
+    if recipe is None:
         raise TrainingError(f"The model {bundle.manifest.name!r} does not say how it was made.")
     if SETTLED in (overrides or {}):
         raise UsageError(f"--set {SETTLED}: it cannot be chosen again once a run is exported.")
-    recipe = recipe_from_json(json.dumps({k: v for k, v in held.items() if k in known}))
     recipe = decoded(recipe, overrides)
     fields = {part.name for part in dataclasses.fields(recipe.model)}
     plain = {"pretrained": False, SETTLED: 0.0}

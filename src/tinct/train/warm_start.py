@@ -9,7 +9,6 @@ itself takes them as its statistics.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from tinct.bundle import find_bundle
 from tinct.errors import TrainingError
-from tinct.train.families import FAMILIES, build_task, recipe_from_json
+from tinct.train.families import FAMILIES, build_task, recipe_of
 from tinct.train.nets.flagship import FlagshipNet
 from tinct.train.other_encoder import stand_behind
 from tinct.train.recipe import Recipe
@@ -93,11 +92,10 @@ def _former(task: Task, start: Path) -> Task | None:
     if (start / "recipe.json").is_file():
         recipe = RunDir(start).recipe()
     else:
-        held = find_bundle(start).manifest.recipe
-        known = {part.name for part in dataclasses.fields(Recipe)}
-        if not known & set(held):
-            return None  # not made by tinct
-        recipe = recipe_from_json(json.dumps({k: v for k, v in held.items() if k in known}))
+        told = recipe_of(find_bundle(start).manifest.recipe)
+        if told is None:
+            return None
+        recipe = told
     settings = task.net.settings
     if FAMILIES[recipe.family].settings is not type(settings):
         return None

@@ -5,9 +5,11 @@ A family is a file here, read top to bottom; it is loaded when one of its recipe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinct.train import recipe as recipes
 from tinct.train.recipe import Recipe
@@ -91,6 +93,13 @@ FAMILIES: dict[str, Family] = {
 def build_task(recipe: Recipe) -> Task:
     """Build the task of a recipe, with fresh or pretrained weights."""
     return FAMILIES[recipe.family].build(recipe)
+
+
+def recipe_of(held: Mapping[str, Any]) -> Recipe | None:
+    """Return the recipe that a bundle's manifest tells of, or None where tinct did not make it."""
+    known = {part.name for part in dataclasses.fields(Recipe)}
+    told = {key: value for key, value in held.items() if key in known}
+    return recipe_from_json(json.dumps(told)) if told else None
 
 
 def recipe_from_json(text: str) -> Recipe:
