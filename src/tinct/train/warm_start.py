@@ -25,7 +25,6 @@ from tinct.errors import TrainingError
 from tinct.train.families import FAMILIES, build_task, recipe_of
 from tinct.train.nets.flagship import FlagshipNet
 from tinct.train.other_encoder import stand_behind
-from tinct.train.recipe import Recipe
 from tinct.train.rundir import RunDir
 from tinct.train.task import Batch, Task
 
