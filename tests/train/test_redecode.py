@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,16 @@ def test_what_cannot_be_chosen_is_refused(
     with pytest.raises(UsageError, match=message):
         redecode(find_bundle(bundle), tmp_path / "new", overrides=overrides)
     assert not (tmp_path / "new").exists()
+
+
+def test_an_adapted_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
+    was = find_bundle(bundle)
+    model = {**was.manifest.recipe["model"], "gated": True}
+    adapted = replace(
+        was, manifest=replace(was.manifest, recipe={**was.manifest.recipe, "model": model})
+    )
+    with pytest.raises(UsageError, match="was adapted"):
+        redecode(adapted, tmp_path / "new", overrides={"gain": "1"})
 
 
 def test_a_bundle_of_unknown_making_is_refused(tiny: Bundle, tmp_path: Path) -> None:

@@ -35,12 +35,17 @@ def load_bundle_task(
             cannot be taken back.
 
     Raises:
-        UsageError: an override is unknown, or ``calm``.
+        UsageError: an override is unknown, or ``calm``; or the model was adapted.
         TrainingError: the bundle was not made by tinct, or by a version of it that made others.
     """
     recipe = recipe_of(bundle.manifest.recipe)
     if recipe is None:
         raise TrainingError(f"The model {bundle.manifest.name!r} does not say how it was made.")
+    if getattr(recipe.model, "gated", False):
+        raise UsageError(
+            f"The model {bundle.manifest.name!r} was adapted, and its decoding stays as it is; choose "
+            "that of the model it was made from, and adapt what comes of it."
+        )
     if SETTLED in (overrides or {}):
         raise UsageError(f"--set {SETTLED}: it cannot be chosen again once a run is exported.")
     recipe = decoded(recipe, overrides)
