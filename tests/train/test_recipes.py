@@ -58,6 +58,14 @@ def test_mistakes_are_named(name: str, overrides: dict[str, str], word: str) -> 
         recipes.get(name, overrides)
 
 
+def test_what_a_mistake_suggests_is_understood() -> None:
+    with pytest.raises(UsageError, match="a value of type list") as refused:
+        recipes.get("flagship-photo", {"stages.0.freeze": "encoder.late"})
+    suggested = str(refused.value).split("like ")[1].removesuffix(".")
+    plain = recipes.get("flagship-photo")
+    assert recipes.get("flagship-photo", {"stages.0.freeze": suggested}) == plain
+
+
 def test_recipe_of_an_older_version_takes_defaults_for_what_is_new() -> None:
     held = json.loads(to_json(recipes.get("flagship-photo")))
     del held["model"]["heads"]

@@ -263,8 +263,10 @@ def _parsed(old: Any, text: str, path: str) -> Any:
     if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
         return float(new)
     if type(new) is not type(old):
-        kind = type(old).__name__
-        raise UsageError(f"--set {path}={text}: expected a value of type {kind}, like {old!r}.")
+        kind = "list" if isinstance(old, tuple) else type(old).__name__
+        raise UsageError(
+            f"--set {path}={text}: expected a value of type {kind}, like {json.dumps(old)}."
+        )
     return new
 
 
