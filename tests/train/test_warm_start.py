@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from torch.nn import BatchNorm2d, Conv2d
 
 from tinct.bundle import find_bundle, shipped_folder
 from tinct.command import cli
@@ -19,7 +20,7 @@ from tinct.train.export import export
 from tinct.train.families import build_task
 from tinct.train.recipe import Recipe
 from tinct.train.rundir import RunDir
-from tinct.train.task import Batch
+from tinct.train.task import Batch, Task
 from tinct.train.trainer import train
 from tinct.train.warm_start import find_start, warm_start
 
@@ -69,6 +70,32 @@ def test_a_bundle_gives_its_own_predictions(name: str, pictures: Path, tmp_path:
         found = task.net(lightness, seen.hint)[bundle.manifest.predicts].numpy()
     # "calm" was taken off the bins' bias when the bundle was exported, and is once more here.
     assert np.abs(found - wanted).max() < (12 if name == "flagship-photo" else 0.1)
+
+
+def test_folded_convolutions_are_as_large_as_new_ones(
+    nano_run: Path, pictures: Path, tmp_path: Path
+) -> None:
+    """Behind a normalization a weight's size says how far a step of the optimizer turns it."""
+    bundle = export(nano_run, tmp_path / "bundle")
+    task = build_task(nano())
+    sizes = {name: part.flatten(1).norm(dim=1) for name, part in convolutions(task)}
+    warm_start(task, bundle, pictures=lambda _: a_batch(pictures))
+    modules = dict(task.net.named_modules())
+    norms = [name for name, part in modules.items() if isinstance(part, BatchNorm2d)]
+    # In the decoder a normalization follows the convolution before it: mix8.0.0, mix8.0.1.
+    behind = {
+        f"{name[:-1]}0" for name in norms if not name.startswith("encoder") and name[-1] == "1"
+    }
+    checked = [name for name, _ in convolutions(task) if name in behind]
+    assert len(checked) >= 4
+    for name, weight in convolutions(task):
+        if name in checked:
+            torch.testing.assert_close(weight.flatten(1).norm(dim=1), sizes[name])
+
+
+def convolutions(task: Task) -> list[tuple[str, torch.Tensor]]:
+    parts = task.net.named_modules()
+    return [(name, part.weight.detach().clone()) for name, part in parts if type(part) is Conv2d]
 
 
 def test_parts_that_are_new_have_to_be_named(nano_run: Path) -> None:

@@ -4,6 +4,13 @@ A bundle's graph has no batch normalization any more: the exporter multiplied it
 convolutions before it. It is set up again so that the network gives what the bundle gives: one pass
 over pictures tells mean and variance of each convolution's output, and a normalization that undoes
 itself takes them as its statistics.
+
+What was multiplied in made the convolutions' weights small or large. Behind a normalization their
+size changes nothing but how far a step of the optimizer turns them [1]: small ones are as good as
+forgotten after a few. So they are given the size that they had when the network was built.
+
+References:
+    [1] T. van Laarhoven: L2 regularization versus batch and weight normalization, 2017.
 """
 
 from __future__ import annotations
@@ -230,6 +237,7 @@ def _unfolded(
 ) -> Weights:
     """Return the weights of the normalizations that the exporter multiplied into convolutions."""
     outputs: dict[int, tuple[str, Tensor]] = {}
+    modules = dict(task.net.named_modules())
     found: Weights = {}
     hooks = []
 
@@ -247,11 +255,18 @@ def _unfolded(
                 return output
             mean, variance = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), unbiased=False)
             bias = folded[source]
+            weight = f"net.{source}.weight"
+            axis = int(isinstance(modules[source], nn.ConvTranspose2d))  # of the output channels
+            larger = _sizes(target[weight], axis) / _sizes(held[weight], axis)
+            larger = torch.where(larger.isfinite() & (larger > 0), larger, 1.0)
+            scaled = variance * larger**2
+            shape = [-1 if at == axis else 1 for at in range(4)]
             found.update(
                 {
-                    f"net.{name}.running_mean": mean,
-                    f"net.{name}.running_var": variance,
-                    f"net.{name}.weight": (variance + module.eps).sqrt(),
+                    weight: held[weight] * larger.reshape(shape),
+                    f"net.{name}.running_mean": mean * larger,
+                    f"net.{name}.running_var": scaled,
+                    f"net.{name}.weight": (scaled + module.eps).sqrt() / larger,
                     f"net.{name}.bias": mean + bias,
                 }
             )
@@ -280,6 +295,11 @@ def _unfolded(
     task.load_state_dict(target, strict=True)
     task.net.train(was)
     return found
+
+
+def _sizes(weight: Tensor, axis: int) -> Tensor:
+    """Return the norm of each channel's weights, (C,), channels along ``axis``."""
+    return weight.transpose(0, axis).flatten(1).norm(dim=1)
 
 
 def _after(module: Any, x: Tensor) -> Tensor:
