@@ -43,8 +43,8 @@ def load_bundle_task(
         raise TrainingError(f"The model {bundle.manifest.name!r} does not say how it was made.")
     if getattr(recipe.model, "gated", False):
         raise UsageError(
-            f"The model {bundle.manifest.name!r} was adapted, and its decoding stays as it is; choose "
-            "that of the model it was made from, and adapt what comes of it."
+            f"The model {bundle.manifest.name!r} was adapted, and its decoding stays as it is; "
+            "choose that of the model it was made from, and adapt what comes of it."
         )
     if SETTLED in (overrides or {}):
         raise UsageError(f"--set {SETTLED}: it cannot be chosen again once a run is exported.")

@@ -299,7 +299,8 @@ def _unfolded(
 
 def _sizes(weight: Tensor, axis: int) -> Tensor:
     """Return the norm of each channel's weights, (C,), channels along ``axis``."""
-    return weight.transpose(0, axis).flatten(1).norm(dim=1)
+    sizes: Tensor = weight.transpose(0, axis).flatten(1).norm(dim=1)
+    return sizes
 
 
 def _after(module: Any, x: Tensor) -> Tensor:
