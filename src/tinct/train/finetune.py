@@ -46,6 +46,7 @@ RATE = 2e-4
 MOST_HELD = 60  # pictures that the report colors
 MOST_LEARNED = 500  # pictures that tell what a kind looks like
 ENOUGH = 0.99  # of the error before, at most
+FINISH = ("gain", "contrast", "confidence", "evenness")  # neutral for what is adapted
 FROZEN = ("encoder.early", "encoder.late")
 
 
@@ -141,9 +142,19 @@ def recipe_for(bundle: Bundle, *, pictures: int) -> Recipe:
     return dataclasses.replace(
         recipe,
         name=f"{recipe.name}-finetuned",
-        # A bundle's bins are calmed already; here they go on without rarity weights, so that the
-        # pictures held out are judged as the new bundle will color them.
-        model=dataclasses.replace(recipe.model, pretrained=False, rarity=0.0, calm=0.0),
+        # A bundle's bins are calmed already; here they go on without rarity weights, and color is
+        # neither strengthened nor weighed by doubt, so that the pictures held out are judged as the
+        # new bundle will color them.
+        model=dataclasses.replace(
+            recipe.model,
+            pretrained=False,
+            rarity=0.0,
+            calm=0.0,
+            gain=1.0,
+            contrast=0.0,
+            confidence=0.0,
+            evenness=0.0,
+        ),
         stages=(stage,),
         data=DataRecipe(
             short=256,
@@ -241,8 +252,11 @@ def _joined(trainer: Trainer, bundle: Bundle, out: Path) -> Path:
         bundle: the model.
         out: the folder of a run that is written.
     """
+    was, tuned_like = recipe_of(bundle.manifest.recipe), trainer.recipe.model
+    assert was is not None  # checked by recipe_for
+    finish = {name: getattr(was.model, name) for name in FINISH}  # of all that is not alike
     recipe = dataclasses.replace(
-        trainer.recipe, model=dataclasses.replace(trainer.recipe.model, gated=True)
+        trainer.recipe, model=dataclasses.replace(tuned_like, gated=True, **finish)
     )
     task = build_task(recipe)
     warm_start(task, bundle.path, new=("net.tuned", "net.gate"))

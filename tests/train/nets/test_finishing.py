@@ -8,7 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from tinct.color import ab_bins
+from tinct.train import recipes
 from tinct.train.nets.finishing import coherent, contrasted, guided_filter, spread, weighed
+from tinct.train.nets.flagship import FlagshipNet
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -99,3 +101,30 @@ def test_doubt_makes_a_picture_paler() -> None:
     assert torch.allclose(sure, 1.2 * ab)  # not without end
     lost = weighed(ab, torch.full((3, 1, 2, 2), 100.0), confidence=1.0, evenness=0.0)
     assert torch.allclose(lost, 0.2 * ab)
+
+
+def test_what_is_adapted_is_made_neither_stronger_nor_paler() -> None:
+    """Only the filter is left of it; what is not adapted is finished as ever; a mean is between."""
+    chosen = {"coherence": "2", "color_range": "0", "confidence": "1", "evenness": "0.2"}
+    recipe = recipes.get(
+        "flagship-photo",
+        {f"model.{name}": value for name, value in chosen.items()} | {"model.pretrained": "false"},
+        size="nano",
+    )
+    net = FlagshipNet(recipe.model)
+    chance = torch.Generator().manual_seed(0)
+    ab = torch.randn((2, 2, 16, 16), generator=chance) * 9
+    bins = torch.randn((2, len(net.bin_centers), 8, 8), generator=chance)
+    lightness = torch.rand((2, 1, 32, 32), generator=chance) * 100
+
+    def finish(adapted: float | None) -> torch.Tensor:
+        share = None if adapted is None else torch.full((2, 1, 1, 1), adapted)
+        return net.finished(1.3 * ab, bins, lightness, 0.6, share)
+
+    net.set_join(0.4, 0.5, 1.3)
+    guide = F.avg_pool2d(net.codes(lightness)[0], 2)
+    plain = coherent(guide, ab, radius=2, smoothness=net.settings.smoothness, color_range=0)
+    torch.testing.assert_close(finish(1.0), plain, rtol=0, atol=1e-3)
+    torch.testing.assert_close(finish(0.0), finish(None))
+    assert (finish(None) - plain).abs().max() > 1
+    assert not torch.allclose(finish(0.5), plain, atol=0.1)

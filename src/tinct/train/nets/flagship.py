@@ -314,15 +314,20 @@ class FlagshipNet(nn.Module):
 
     def heads(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor]:
         """Return the raw heads: ab (N, 2, H/2, W/2) in Lab units, and logits (N, K, H/4, W/4)."""
+        ab, bins, _ = self._gated_heads(lightness, hint)
+        return ab, bins
+
+    def _gated_heads(self, lightness: Tensor, hint: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the raw heads, and how much of each picture is the adapted decoder's, if any."""
         maps = self.encode(lightness)
         x, bins = self.decode(lightness, hint, maps)
         ab = torch.tanh(self.to_ab(x)) * AB_LIMIT
         if not self.settings.gated:
-            return ab, bins
+            return ab, bins, None
         share = self.gate(maps[-1])
         x, other = self.tuned.decode(lightness, hint, maps)
         tuned = torch.tanh(self.tuned.to_ab(x)) * AB_LIMIT
-        return ab + share * (tuned - ab), bins + share * (other - bins)
+        return ab + share * (tuned - ab), bins + share * (other - bins), share
 
     def annealed_mean(self, bins: Tensor, temperature: Tensor | float) -> Tensor:
         """Decode logits (N, K, h, w) to ab (N, 2, h, w) by the annealed mean [3]; 1 is the mean."""
@@ -349,6 +354,7 @@ class FlagshipNet(nn.Module):
         bins: Tensor,
         lightness: Tensor,
         contrast: float,
+        adapted: Tensor | None = None,
     ) -> Tensor:
         """Make of the joined heads the ab maps (N, 2, H/2, W/2) that are exported.
 
@@ -357,9 +363,13 @@ class FlagshipNet(nn.Module):
             bins: logits (N, K, h, w) that it came from.
             lightness: the picture's, (N, 1, H, W), L* 0..100.
             contrast: as for :func:`tinct.train.nets.finishing.contrasted`.
+            adapted: (N, 1, 1, 1), how much of each picture is the adapted decoder's, 0..1. It knows
+                its kind of pictures, and is told neither to be stronger nor to be paler.
         """
         s = self.settings
         ab = contrasted(joined, contrast)
+        if adapted is not None:
+            ab = ab + adapted * (joined / self.join[2] - ab)
         if s.coherence:
             ab = coherent(
                 F.avg_pool2d(self.codes(lightness)[0], 2),
@@ -370,7 +380,10 @@ class FlagshipNet(nn.Module):
             )
         if s.confidence or s.evenness:
             doubt = spread(bins, self.bin_centers)
+            even = ab
             ab = weighed(ab, doubt, confidence=s.confidence, evenness=s.evenness)
+            if adapted is not None:
+                ab = ab + adapted * (even - ab)
         return ab
 
     def forward(self, lightness: Tensor, hint: Tensor) -> dict[str, Tensor]:
@@ -380,10 +393,10 @@ class FlagshipNet(nn.Module):
             lightness: float32 (N, 1, H, W), L* 0..100.
             hint: float32 (N, 4, H, W): L*, a*, b*, mask.
         """
-        regressed, bins = self.heads(lightness, hint)
+        regressed, bins, adapted = self._gated_heads(lightness, hint)
         temperature, share, gain = self.join.unbind()
         found = self.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
         if self.predicts == "ab":
-            found = self.finished(found, bins, lightness, self.contrast)
+            found = self.finished(found, bins, lightness, self.contrast, adapted)
             found = found * self.codes(lightness)[1]
         return {self.predicts: found, "bins": bins}
