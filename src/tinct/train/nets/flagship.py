@@ -393,7 +393,10 @@ class FlagshipNet(nn.Module):
             lightness: float32 (N, 1, H, W), L* 0..100.
             hint: float32 (N, 4, H, W): L*, a*, b*, mask.
         """
-        regressed, bins, adapted = self._gated_heads(lightness, hint)
+        if self.settings.gated:
+            regressed, bins, adapted = self._gated_heads(lightness, hint)
+        else:
+            (regressed, bins), adapted = self.heads(lightness, hint), None
         temperature, share, gain = self.join.unbind()
         found = self.joined(regressed, bins, temperature=temperature, share=share, gain=gain)
         if self.predicts == "ab":
