@@ -144,7 +144,8 @@ def test_a_gated_network_is_one_of_two() -> None:
     settings = dataclasses.replace(NANO.model, gated=True)
     torch.manual_seed(0)
     net = FlagshipNet(settings).eval()
-    plain = FlagshipNet(dataclasses.replace(settings, gated=False)).eval()
+    finished = dataclasses.replace(settings, gated=False)
+    even = dataclasses.replace(finished, contrast=0.0, confidence=0.0, evenness=0.0)
     lightness, hint = torch.rand(1, 1, 64, 64) * 100, torch.zeros(1, 4, 64, 64)
     own = {k: v for k, v in net.state_dict().items() if not k.startswith(("tuned.", "gate."))}
     tuned = {
@@ -153,7 +154,10 @@ def test_a_gated_network_is_one_of_two() -> None:
     with torch.no_grad():
         for share, decoder in ((0.0, {}), (1.0, tuned)):
             net.gate.reach.fill_(1e9 if share else 1e-9)
+            plain = FlagshipNet(even if share else finished).eval()
             plain.load_state_dict({**own, **decoder})
+            if share:
+                plain.set_join(settings.temperature, settings.bins_share, 1.0)
             for key, value in plain(lightness, hint).items():
                 assert torch.allclose(net(lightness, hint)[key], value, atol=1e-3)
 
